@@ -1,0 +1,43 @@
+"""`ediffuser colorize IMAGE -o OUT`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
+from ediffuser.editing import colorize_photo
+from ediffuser.generate import load
+from ediffuser.runtime.device import PrecisionName
+
+
+def colorize(
+    image: Positional[Path],
+    out: Annotated[Path, arg(aliases=["-o"])],
+    model: str,
+    variations: int = 1,
+    seed: int = 0,
+    sampler: str | None = None,
+    steps: int | None = None,
+    device: str = "auto",
+    precision: PrecisionName = "auto",
+) -> None:
+    """Gives a photo new colours and keeps its luma.
+
+    Example: ediffuser colorize old.jpg -o out/ --model runs/colour --variations 4
+
+    Args:
+        image: The photo: JPEG, PNG or WebP of any size; only its luma is looked at.
+        out: A folder, or the name of a .png, .jpg or .webp file.
+        model: A model trained to colorize: a checkpoint or run directory. None is shipped yet.
+        variations: How many different results to make.
+        seed: Other seeds give other results.
+        sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
+        steps: Shorthand for the sampler's number of steps.
+        device: auto, cpu, cuda ...
+        precision: auto, float32 or bf16.
+    """
+    way = chosen_sampler(sampler, steps)
+    loaded = load(model, device=device, precision=precision)
+    paths = output_paths(out, image.stem, variations)
+    save_photos(colorize_photo(loaded, image, variations=variations, seed=seed, sampler=way), paths)

@@ -1,0 +1,45 @@
+"""`ediffuser generate -o OUT --model MODEL`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from ediffuser.cli.common import chosen_sampler, output_paths, save_tensors
+from ediffuser.generate import generate as generate_pictures
+from ediffuser.generate import load
+from ediffuser.runtime.device import PrecisionName
+
+
+def generate(
+    out: Annotated[Path, arg(aliases=["-o"])],
+    model: str,
+    count: int = 16,
+    seed: int = 0,
+    first_index: int = 0,
+    batch: int = 64,
+    sampler: str | None = None,
+    steps: int | None = None,
+    device: str = "auto",
+    precision: PrecisionName = "auto",
+) -> None:
+    """Makes pictures from nothing.
+
+    Example: ediffuser generate -o out/ --model runs/cifar --count 64 --sampler "ddim steps=50"
+
+    Args:
+        out: A folder, or the name of a .png, .jpg or .webp file.
+        model: An unconditional model: a checkpoint or run directory. None is shipped yet.
+        count: How many pictures.
+        seed: Picture k depends on the seed and first_index + k alone.
+        first_index: Index of the first picture.
+        batch: How many are made at once.
+        sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
+        steps: Shorthand for the sampler's number of steps.
+        device: auto, cpu, cuda ...
+        precision: auto, float32 or bf16.
+    """
+    way = chosen_sampler(sampler, steps)
+    loaded = load(model, device=device, precision=precision)
+    pictures = generate_pictures(loaded, count=count, sampler=way, seed=seed, first_index=first_index, batch=batch)
+    save_tensors(pictures, output_paths(out, "picture", count))

@@ -1,0 +1,52 @@
+"""`ediffuser inpaint IMAGE MASK -o OUT`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
+from ediffuser.editing import inpaint_photo
+from ediffuser.generate import load
+from ediffuser.runtime.device import PrecisionName
+
+
+def inpaint(
+    image: Positional[Path],
+    mask: Positional[Path],
+    out: Annotated[Path, arg(aliases=["-o"])],
+    model: str = "faces-128",
+    variations: int = 1,
+    seed: int = 0,
+    sampler: str | None = None,
+    steps: int | None = None,
+    invert_mask: bool = False,
+    context: float = 2.0,
+    device: str = "auto",
+    precision: PrecisionName = "auto",
+) -> None:
+    """Paints the white part of a mask anew; every other pixel keeps its value.
+
+    Example: ediffuser inpaint face.jpg mask.png -o out/ --variations 4
+
+    Args:
+        image: The photo: JPEG, PNG or WebP of any size.
+        mask: White where to paint; the size of the upright photo.
+        out: A folder, or the name of a .png, .jpg or .webp file.
+        model: A shipped model (`ediffuser models list`), or a checkpoint or run directory.
+        variations: How many different results to make.
+        seed: Other seeds give other results.
+        sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
+        steps: Shorthand for the sampler's number of steps.
+        invert_mask: Paint the black part instead.
+        context: Side of the square the model sees, over the hole's longer side.
+        device: auto, cpu, cuda ...
+        precision: auto, float32 or bf16.
+    """
+    way = chosen_sampler(sampler, steps)
+    loaded = load(model, device=device, precision=precision)
+    paths = output_paths(out, image.stem, variations)
+    results = inpaint_photo(
+        loaded, image, mask, variations=variations, seed=seed, sampler=way, invert_mask=invert_mask, context=context
+    )
+    save_photos(results, paths)

@@ -1,0 +1,155 @@
+"""Painting the hole of a photo of any size with a model of one resolution.
+
+Every pixel outside the hole keeps its byte; there is no feather. Inside, the model's picture is brought to the photo's
+resolution, so a hole much larger than the model's pictures is filled with softer detail than its surroundings. Alpha is
+never changed, in the hole neither; the model sees the colours of transparent pixels as they are stored.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ediffuser.conditioning import Conditioning
+from ediffuser.editing.crop import MOST_CROPS, Crop, plan_crops
+from ediffuser.editing.decode import Source, decode_photo
+from ediffuser.editing.mask import decode_mask
+from ediffuser.editing.photo import Photo
+from ediffuser.editing.resample import enlarge, shrink
+from ediffuser.editing.seam import match, with_ring
+from ediffuser.generate import inpaint
+from ediffuser.model import Model
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.samplers import Sampler
+
+# images (B, 3, r, r) in [-1, 1], holes (B, 1, r, r), index of the first row's noise -> painted images (B, 3, r, r).
+Fill = Callable[[Tensor, Tensor, int], Tensor]
+
+INDICES_PER_CROP = 1_000_000
+
+
+def inpaint_photo(
+    model: Model,
+    image: Source,
+    mask: Source,
+    *,
+    variations: int = 4,
+    seed: int = 0,
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+    invert_mask: bool = False,
+    context: float = 2.0,
+    most_crops: int = MOST_CROPS,
+) -> list[Image.Image]:
+    """Paints the white part of the mask anew, in several versions.
+
+    Args:
+        model: A model of RGB pictures trained to inpaint; a free one with a conditioning.
+        image: The photo: path, bytes or Pillow image, any size from 16 x 16 to 50 megapixels, any mode.
+        mask: White where to paint, the size of the upright photo; see `decode_mask`.
+        variations: How many pictures to make. A picture does not depend on how many.
+        seed: Variation v of crop c is drawn from (seed, 1,000,000 c + v).
+        sampler: The way from noise to a picture; None is `generate.DEFAULT_SAMPLER`.
+        conditioning: How the model is made to respect the known pixels; None is `Concat()`.
+        invert_mask: Paint the black part instead.
+        context: How much the model sees: side of its square over the hole's longer side. Infinity gives the largest
+            square in the photo, which suits models of whole aligned pictures such as faces.
+        most_crops: In how many pieces a scattered or long hole may be painted, one after the other.
+
+    Returns:
+        Pictures of mode RGB, or RGBA where the photo has transparency, of the upright photo's size, without EXIF, their
+        RGB profile in `info["icc_profile"]`. Every byte outside the hole is the decoded photo's.
+
+    Raises:
+        BadInputError: If photo, mask or model cannot be used, or `variations` is not from 1 to 1,000,000.
+    """
+    photo = decode_photo(image)
+    hole = decode_mask(mask, photo.size, invert_mask)
+
+    def fill(images: Tensor, holes: Tensor, first_index: int) -> Tensor:
+        return inpaint(
+            model, images, holes, sampler=sampler, conditioning=conditioning, seed=seed, first_index=first_index
+        )
+
+    finished = inpaint_variations(
+        photo, hole, fill, model.resolution, variations=variations, context=context, most_crops=most_crops
+    )
+    return [variation.to_image() for variation in finished]
+
+
+def inpaint_variations(
+    photo: Photo,
+    hole: np.ndarray,
+    fill: Fill,
+    resolution: int,
+    *,
+    variations: int = 4,
+    context: float = 2.0,
+    most_crops: int = MOST_CROPS,
+) -> Iterator[Photo]:
+    """Paints the hole crop after crop, all variations of a crop in one batch; what is painted is known to later crops.
+
+    What lies under the hole is hidden from `fill` and never matters. The hole that `fill` sees is one cell wider on
+    every side, so that colours can be matched: see `seam`.
+
+    Args:
+        photo: The picture.
+        hole: bool, shape (H, W), True where to paint.
+        fill: Paints a batch; called once a crop, with first index 1,000,000 times the number of the crop.
+        resolution: Side of the pictures that `fill` takes.
+        variations: How many pictures to make, 1 to 1,000,000.
+        context: See `inpaint_photo`.
+        most_crops: Upper bound on the calls of `fill`.
+
+    Yields:
+        The finished pictures, after the last call of `fill`.
+
+    Raises:
+        BadInputError: If `variations` is out of range.
+    """
+    check_variations(variations)
+    canvases = [photo.pixels.copy() for _ in range(variations)]
+    left_to_paint = hole.copy()
+    for number, crop in enumerate(plan_crops(hole, resolution, context=context, most_crops=most_crops)):
+        holes = torch.from_numpy(shrink(left_to_paint, crop, resolution) > 0).float()[None, None]
+        holes = holes.expand(variations, -1, -1, -1)
+        known = torch.stack([to_cells(canvas, crop, resolution) for canvas in canvases])
+        asked = with_ring(holes)
+        painted = fill(known * (1 - asked), asked, number * INDICES_PER_CROP)
+        matched = match(painted.detach().float().cpu(), known, holes)
+        for canvas, cells in zip(canvases, matched, strict=True):
+            _paste(canvas, left_to_paint, crop, cells)
+        left_to_paint[crop.part.window] = False
+    while canvases:
+        yield Photo(canvases.pop(0), photo.icc_profile)
+
+
+def check_variations(variations: int) -> None:
+    """Refuses numbers of variations that would be none, or would run into the noise of the next crop."""
+    if not 1 <= variations <= INDICES_PER_CROP:
+        raise BadInputError(f"{variations} variations cannot be made: ask for 1 to {INDICES_PER_CROP:,}")
+
+
+def to_cells(pixels: np.ndarray, crop: Crop, resolution: int) -> Tensor:
+    """A square of a picture as the model sees it.
+
+    Args:
+        pixels: uint8, shape (H, W, 3 or 4); alpha is left out.
+        crop: The square.
+        resolution: Side of the model's pictures.
+
+    Returns:
+        float32 in [-1, 1], shape (3, resolution, resolution).
+    """
+    levels = torch.from_numpy(shrink(pixels[..., :3], crop, resolution)).permute(2, 0, 1)
+    return (levels / 127.5 - 1).clamp(-1, 1)  # an average of whites may be a rounding error above white
+
+
+def _paste(canvas: np.ndarray, hole: np.ndarray, crop: Crop, cells: Tensor) -> None:
+    """Writes the hole's pixels of the crop's part, and no other byte."""
+    window = crop.part.window
+    for channel, levels in enumerate((cells.numpy() + 1) * 127.5):
+        pixels = np.rint(enlarge(levels, crop, crop.part)).clip(0, 255).astype(np.uint8)
+        np.copyto(canvas[window][..., channel], pixels, where=hole[window])

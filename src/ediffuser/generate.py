@@ -1,0 +1,201 @@
+"""The facade: load a model, bind what is known, iterate to a picture.
+
+Row k of a call is drawn from (seed, first_index + k): it does not depend on how many rows there are, nor on how they
+are batched. `*_steps` are the same as iterators, for progress, previews and cancelling.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ediffuser import zoo
+from ediffuser.conditioning import Concat, Conditioning
+from ediffuser.diffusion.denoiser import Denoiser
+from ediffuser.diffusion.schedules import alpha_sigma
+from ediffuser.model import Model, load_checkpoint
+from ediffuser.runtime.device import PrecisionName
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.noise import Noise
+from ediffuser.samplers import Ddim, Sampler, Step
+from ediffuser.tasks import AnyTask, Colorization, Inpainting, Observation, Unconditional
+
+DEFAULT_SAMPLER = Ddim(steps=25)
+"""What is used where no sampler is named."""
+
+
+def load(model: str | Path, *, device: str = "auto", precision: PrecisionName = "auto") -> Model:
+    """A model, ready to generate.
+
+    Args:
+        model: A name in the zoo, or the path of a checkpoint or run directory.
+        device: "auto" (CUDA where there is one, else CPU), "cpu", "cuda", ...
+        precision: "auto" (bf16 where the hardware has it), "float32" or "bf16".
+
+    Raises:
+        BadInputError: If there is no such model, or the checkpoint is damaged; names the file and the reason.
+    """
+    return load_checkpoint(zoo.find(model), device, precision)
+
+
+def generate(
+    model: Model,
+    *,
+    count: int = 1,
+    sampler: Sampler | None = None,
+    seed: int = 0,
+    first_index: int = 0,
+    batch: int = 64,
+) -> Tensor:
+    """Pictures from nothing.
+
+    Args:
+        model: An unconditional model.
+        count: How many.
+        sampler: The way from noise to a picture; None is `DEFAULT_SAMPLER`.
+        seed: Picture k is drawn from (seed, first_index + k).
+        first_index: Index of the first picture.
+        batch: How many are made at once.
+
+    Returns:
+        float32 in [-1, 1], shape (count, C, H, W), on the model's device.
+
+    Raises:
+        BadInputError: If the model was trained on another task, or the sampler does not suit it.
+    """
+    _require(model, Unconditional)
+    if count < 1 or batch < 1:
+        raise BadInputError(f"count {count} and batch {batch} must both be at least 1")
+    parts = []
+    for start in range(0, count, batch):
+        noise = Noise.rows(seed, range(first_index + start, first_index + min(start + batch, count)), model.device)
+        parts.append(_last(_steps(model, model.denoiser, sampler or DEFAULT_SAMPLER, noise)).x)
+    return torch.cat(parts).clamp(-1, 1)
+
+
+def inpaint(
+    model: Model,
+    images: Tensor,
+    holes: Tensor,
+    *,
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+    seed: int = 0,
+    first_index: int = 0,
+) -> Tensor:
+    """Pictures whose holes are painted anew.
+
+    Args:
+        model: A model trained to inpaint; a free one with a conditioning.
+        images: In [-1, 1], shape (B, C, H, W) of the model's resolution; what lies in the hole does not matter.
+        holes: 1 where to paint, else 0; shape (B, 1, H, W).
+        sampler: The way from noise to a picture; None is `DEFAULT_SAMPLER`.
+        conditioning: How the model is made to respect the known pixels; None is `Concat()`.
+        seed: Row k is drawn from (seed, first_index + k).
+        first_index: Index of the first row.
+
+    Returns:
+        float32 in [-1, 1], shape (B, C, H, W), on the model's device; outside the hole the numbers of `images`.
+
+    Raises:
+        BadInputError: If shapes do not fit, or the model was trained on another task.
+    """
+    return _final(inpaint_steps(model, images, holes, sampler, conditioning, seed, first_index))
+
+
+def inpaint_steps(
+    model: Model,
+    images: Tensor,
+    holes: Tensor,
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+    seed: int = 0,
+    first_index: int = 0,
+) -> Iterator[Step]:
+    """The steps of `inpaint`; same arguments. The last step's x is the result."""
+    _require(model, Inpainting)
+    images = _checked(model, images)
+    if holes.shape != (len(images), 1, *images.shape[2:]) or not ((holes == 0) | (holes == 1)).all():
+        raise BadInputError(
+            f"holes must be 0 or 1 with shape {(len(images), 1, *images.shape[2:])}, got {tuple(holes.shape)}"
+        )
+    return _observed_steps(model, images, holes.to(images), sampler, conditioning, seed, first_index)
+
+
+def colorize(
+    model: Model, images: Tensor, *, sampler: Sampler | None = None, seed: int = 0, first_index: int = 0
+) -> Tensor:
+    """Pictures in colour, with the luma of the given ones.
+
+    Args:
+        model: A model trained to colorize.
+        images: In [-1, 1], shape (B, 3, H, W) of the model's resolution; only their luma is looked at.
+        sampler: The way from noise to a picture; None is `DEFAULT_SAMPLER`.
+        seed: Row k is drawn from (seed, first_index + k).
+        first_index: Index of the first row.
+
+    Returns:
+        float32 in [-1, 1], shape (B, 3, H, W), on the model's device.
+
+    Raises:
+        BadInputError: If shapes do not fit, or the model was trained on another task.
+    """
+    _require(model, Colorization)
+    images = _checked(model, images)
+    return _final(_observed_steps(model, images, None, sampler, None, seed, first_index))
+
+
+def _observed_steps(
+    model: Model,
+    images: Tensor,
+    holes: Tensor | None,
+    sampler: Sampler | None,
+    conditioning: Conditioning | None,
+    seed: int,
+    first_index: int,
+) -> Iterator[Step]:
+    noise = Noise.rows(seed, range(first_index, first_index + len(images)), model.device)
+    observation = model.config.task.observe(images, noise, holes)
+    bound, sampler = (conditioning or Concat()).bind(model.denoiser, sampler or DEFAULT_SAMPLER, observation)
+    return _steps(model, bound, sampler, noise, observation)
+
+
+@torch.no_grad()
+def _steps(
+    model: Model, denoiser: Denoiser, sampler: Sampler, noise: Noise, observation: Observation | None = None
+) -> Iterator[Step]:
+    """The trajectory from pure noise; its end carries what is known exactly."""
+    start = noise.normal(model.shape).contiguous(memory_format=torch.channels_last)
+    _, sigma = alpha_sigma(denoiser.schedule, torch.ones(()), like=start)
+    for step in sampler.trajectory(denoiser, sigma * start, noise):
+        if step.progress == 1 and observation is not None:
+            yield Step(step.t, observation.keep(step.x), step.x0, step.calls, step.progress)
+        else:
+            yield step
+
+
+def _final(steps: Iterator[Step]) -> Tensor:
+    return _last(steps).x.clamp(-1, 1)
+
+
+def _last(steps: Iterator[Step]) -> Step:
+    return deque(steps, maxlen=1).pop()
+
+
+def _require(model: Model, task: type[AnyTask]) -> None:
+    trained = model.config.task
+    if not isinstance(trained, task):
+        wanted = task.__name__.lower()
+        raise BadInputError(f"this model was trained for {trained.kind}; {wanted} needs a model trained for it")
+
+
+def _checked(model: Model, images: Tensor) -> Tensor:
+    if images.ndim != 4 or tuple(images.shape[1:]) != model.shape:
+        raise BadInputError(
+            f"images must have the model's shape (B, {', '.join(map(str, model.shape))}), got {tuple(images.shape)}"
+        )
+    if not images.isfinite().all() or images.abs().max() > 1:
+        raise BadInputError("images must be finite numbers in [-1, 1]")
+    return images.to(model.device, torch.float32)

@@ -1,0 +1,17 @@
+"""Recipes: an experiment is a Python function; a new one is a file here and its name in the table."""
+
+from collections.abc import Callable, Mapping
+
+from ediffuser.recipes.ddpm import ddpm32, ddpm32_color, ddpm256, ddpm256_inpaint
+from ediffuser.recipes.inpaint_faces128 import inpaint_faces128
+from ediffuser.training.experiment import Experiment
+
+RECIPES: Mapping[str, Callable[[], Experiment]] = {
+    "ddpm32": ddpm32,
+    "ddpm32-color": ddpm32_color,
+    "ddpm256": ddpm256,
+    "ddpm256-inpaint": ddpm256_inpaint,
+    "inpaint-faces128": inpaint_faces128,
+}
+
+__all__ = ["RECIPES"]

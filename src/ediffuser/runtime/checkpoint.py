@@ -1,0 +1,111 @@
+"""A checkpoint is a directory: safetensors, JSON, and a manifest of SHA-256 sums that is written last.
+
+It appears under its name whole or not at all, and what is read from it has been checked against the manifest. A file
+that the manifest does not name, or a sum that differs, is refused with the file's name. Nothing is unpickled.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ediffuser.runtime.errors import CheckpointError
+from ediffuser.runtime.files import sync_directory, write_durably
+
+MANIFEST = "manifest.json"
+FORMAT = "ediffuser-checkpoint-1"
+CHECKPOINTS = "checkpoints"
+
+
+def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Named tensors as the bytes of a safetensors file; memory layouts are made plain."""
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def write_checkpoint(path: Path, files: Mapping[str, bytes]) -> None:
+    """Publishes a checkpoint directory.
+
+    Args:
+        path: Where it will stand; nothing may stand there yet.
+        files: Content by file name.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, content in files.items():
+        write_durably(temporary / name, content)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = json.dumps({"format": FORMAT, "sha256": sums}, indent=2)
+    write_durably(temporary / MANIFEST, manifest.encode())
+    sync_directory(temporary)
+    temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def read_checkpoint(path: Path, names: list[str] | None = None) -> dict[str, bytes]:
+    """The checked content of a checkpoint directory, by file name.
+
+    Args:
+        path: The directory.
+        names: The files wanted; None reads all. Every file of the manifest must be there in any case.
+
+    Raises:
+        CheckpointError: If the directory is not a checkpoint, or a file is missing, damaged or foreign.
+    """
+    sums = _manifest(path)
+    present = {entry.name for entry in path.iterdir() if entry.is_file()} - {MANIFEST}
+    for name in sorted(sums.keys() - present):
+        raise CheckpointError(f"checkpoint {path}: {name} is missing; the manifest names it")
+    for name in sorted((present - sums.keys()) & set(names or present)):
+        raise CheckpointError(f"checkpoint {path}: {name} is foreign; the manifest does not name it")
+    content = {}
+    for name in names if names is not None else sums:
+        if name not in sums:
+            raise CheckpointError(f"checkpoint {path}: it holds no {name}; it has {', '.join(sorted(sums))}")
+        content[name] = (path / name).read_bytes()
+        if hashlib.sha256(content[name]).hexdigest() != sums[name]:
+            raise CheckpointError(f"checkpoint {path}: {name} is damaged; its SHA-256 is not the manifest's")
+    return content
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The newest finished checkpoint of a run directory, RUN/checkpoints/IMAGES_SEEN; None where there is none."""
+    finished = [path.parent for path in (run / CHECKPOINTS).glob(f"[0-9]*/{MANIFEST}")]
+    return max(finished, key=lambda path: int(path.name), default=None)
+
+
+def tensors_from_bytes(content: bytes, name: str, path: Path) -> dict[str, Tensor]:
+    """The named tensors of a safetensors file.
+
+    Raises:
+        CheckpointError: If the bytes are no safetensors file.
+    """
+    try:
+        return safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"checkpoint {path}: {name} is not a safetensors file ({error})") from error
+
+
+def _manifest(path: Path) -> dict[str, str]:
+    if not path.is_dir():
+        raise CheckpointError(f"checkpoint {path} is not a directory; a checkpoint is a directory with {MANIFEST}")
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        if manifest["format"] != FORMAT:
+            raise CheckpointError(f"checkpoint {path}: format {manifest['format']!r} is not {FORMAT!r}")
+        sums = manifest["sha256"]
+        if not isinstance(sums, dict):
+            raise TypeError("sha256 is no table")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"checkpoint {path}: {MANIFEST} is missing, so it was never finished") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"checkpoint {path}: {MANIFEST} is damaged; it cannot be read") from error
+    if not all(Path(name).name == name and isinstance(digest, str) for name, digest in sums.items()):
+        raise CheckpointError(f"checkpoint {path}: {MANIFEST} names a file outside the directory")
+    return sums

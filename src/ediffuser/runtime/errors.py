@@ -1,0 +1,20 @@
+"""The two failures that a person can mend. Everything else is a fault of ours and keeps its traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInputError(ValueError):
+    """What was given cannot be used. The message is one sentence: what, where, and what would be right."""
+
+
+class CheckpointError(BadInputError):
+    """A checkpoint directory is missing, incomplete, foreign or damaged. Names the file and the reason."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInputError:
+    """An error for a name that is not known: names the nearest right one, then all of them."""
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+    return BadInputError(f"unknown {kind} '{name}': {hint}known are {', '.join(names)}")

@@ -1,0 +1,100 @@
+"""What a sampler is: a frozen component whose trajectory is iterated over. No callbacks, no progress bar in here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ediffuser.diffusion.denoiser import CountingDenoiser, Denoiser
+from ediffuser.diffusion.prediction import Prediction
+from ediffuser.diffusion.schedules import Schedule
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.noise import Noise
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a trajectory stands.
+
+    Attributes:
+        t: Time reached, in [0, 1], shape () or (B,).
+        x: The state at t, shape (B, C, H, W).
+        x0: The clean picture expected there, for previews; shape (B, C, H, W).
+        calls: Calls of the denoiser so far, int64, shape (B,).
+        progress: Part of the work done, monotone in [0, 1].
+    """
+
+    t: Tensor
+    x: Tensor
+    x0: Tensor
+    calls: Tensor
+    progress: float
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A way from noise to a picture."""
+
+    def trajectory(self, denoiser: Denoiser, x: Tensor, noise: Noise) -> Iterator[Step]:
+        """The steps from x = sigma(1) times noise to the picture; the last step holds it.
+
+        Args:
+            denoiser: What is believed at each x_t.
+            x: The start, shape (B, C, H, W).
+            noise: Randomness, one stream per row.
+        """
+        ...
+
+
+@runtime_checkable
+class StepSampler(Sampler, Protocol):
+    """A sampler that is a Markov kernel on a fixed grid, and can therefore be wrapped."""
+
+    def times(self, schedule: Schedule) -> Tensor:
+        """The grid from 1 down to 0, float64, shape (S + 1,)."""
+        ...
+
+    def step(self, denoiser: Denoiser, x_t: Tensor, t: Tensor, s: Tensor, noise: Noise) -> tuple[Tensor, Prediction]:
+        """x_s for s < t, and the belief it came from."""
+        ...
+
+
+def walk(sampler: StepSampler, denoiser: Denoiser, x: Tensor, noise: Noise) -> Iterator[Step]:
+    """The trajectory of a step sampler: one step after the other down its grid."""
+    counting = CountingDenoiser(denoiser)
+    times = sampler.times(denoiser.schedule)
+    for done, (t, s) in enumerate(pairwise(times), start=1):
+        x, prediction = sampler.step(counting, x, t, s, noise)
+        yield Step(s, x, prediction.x0, counting.calls(len(x)), done / (len(times) - 1))
+
+
+def trailing_times(schedule: Schedule, steps: int | None) -> Tensor:
+    """A grid of exactly `steps` steps that starts at pure noise, float64, shape (steps + 1,), from 1 to 0.
+
+    On a discrete schedule every time is an index the network was trained on, i / T, evenly spread and rounded half up.
+
+    Args:
+        schedule: The forward process.
+        steps: Number of steps; None takes every index of a discrete schedule.
+
+    Raises:
+        BadInputError: If a discrete schedule has fewer steps, or a continuous one is given no number.
+    """
+    total: int | None = getattr(schedule, "steps", None)
+    if total is None:
+        if steps is None:
+            raise BadInputError("a model of continuous time needs a number of steps, e.g. steps=1000")
+        return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+    steps = total if steps is None else steps
+    if steps > total:
+        raise BadInputError(f"{steps} steps are more than the {total} the model was trained on")
+    left = torch.arange(steps, -1, -1)
+    return ((2 * total * left + steps) // (2 * steps)).double() / total
+
+
+def clipped(prediction: Prediction) -> Prediction:
+    """The belief with its x_0 clipped to [-1, 1]; its eps is then another one."""
+    return replace(prediction, x0=prediction.x0.clamp(-1, 1))

@@ -1,0 +1,96 @@
+"""What a run has reached, and its checkpoints: DIR/checkpoints/IMAGES_SEEN, each a model that can be loaded."""
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ediffuser.model import WEIGHTS, model_files
+from ediffuser.runtime.checkpoint import (
+    CHECKPOINTS,
+    MANIFEST,
+    read_checkpoint,
+    tensors_from_bytes,
+    tensors_to_bytes,
+    write_checkpoint,
+)
+from ediffuser.runtime.component import to_json
+from ediffuser.runtime.errors import CheckpointError
+from ediffuser.training.experiment import Experiment
+
+TRAINING, STATE, EXPERIMENT = "training.safetensors", "state.json", "experiment.json"
+
+
+@dataclass
+class TrainingState:
+    """The weights, their running mean, the optimizer, and how far the run has come."""
+
+    network: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    steps: int = 0
+    images_seen: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, experiment: Experiment, device: torch.device) -> Self:
+        """A run at its beginning, its weights a function of the experiment's seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(experiment.seed)
+            network = experiment.model.network.build()
+        network = network.to(device)
+        average = copy.deepcopy(network).eval().requires_grad_(False)
+        return cls(network, average, experiment.optimizer.build(network.parameters()))
+
+    def save(self, experiment: Experiment, directory: Path) -> Path:
+        """Publishes a checkpoint of this moment, and returns its path."""
+        path = directory / CHECKPOINTS / f"{self.images_seen:010d}"
+        if (path / MANIFEST).exists():
+            return path
+        progress = {"steps": self.steps, "images_seen": self.images_seen, "seconds": self.seconds}
+        files = model_files(experiment.model, self.average) | {
+            TRAINING: tensors_to_bytes(self._tensors()),
+            STATE: json.dumps(progress, indent=2).encode(),
+            EXPERIMENT: to_json(experiment, Experiment).encode(),
+        }
+        write_checkpoint(path, files)
+        return path
+
+    def load(self, path: Path) -> None:
+        """Takes up the run where a checkpoint left it.
+
+        Raises:
+            CheckpointError: If it is damaged or belongs to another network.
+        """
+        content = read_checkpoint(path, [WEIGHTS, TRAINING, STATE])
+        tensors = tensors_from_bytes(content[TRAINING], TRAINING, path)
+        try:
+            self.average.load_state_dict(tensors_from_bytes(content[WEIGHTS], WEIGHTS, path))
+            weights = {name: tensors.pop(f"network.{name}") for name in self.network.state_dict()}
+            self.network.load_state_dict(weights)
+            self._load_optimizer(tensors)
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"checkpoint {path} belongs to another network or optimizer: {error}") from error
+        progress = json.loads(content[STATE])
+        self.steps, self.images_seen = progress["steps"], progress["images_seen"]
+        self.seconds = progress["seconds"]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        moments = self.optimizer.state_dict()["state"]
+        return tensors | {f"optimizer.{i}.{key}": v for i, state in moments.items() for key, v in state.items()}
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            _, index, key = name.split(".")
+            weights = self.optimizer.param_groups[0]["params"][int(index)]
+            # The fused step walks through memory: a moment must lie there as its weights do (channels-last).
+            fits = value.shape == weights.shape
+            moments.setdefault(int(index), {})[key] = torch.empty_like(weights).copy_(value) if fits else value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})

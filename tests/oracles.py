@@ -1,0 +1,130 @@
+"""Closed forms that tests compare with: the exact denoiser of a Gaussian, and the exact output of a sampler on it.
+
+For x_0 ~ N(mean, C) every sampler without clipping is a chain of affine maps with Gaussian noise, so the mean and the
+covariance of what it returns follow without Monte Carlo: `propagated` measures the maps of the sampler's own `step`,
+`by_hand` computes the same numbers from formulas of the papers, `flowed` is the limit of infinitely many DDIM steps.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ediffuser.diffusion.denoiser import Denoiser
+from ediffuser.diffusion.prediction import Prediction
+from ediffuser.diffusion.schedules import Schedule, alpha_sigma
+from ediffuser.samplers import StepSampler
+
+Moments = tuple[Tensor, Tensor]
+"""Mean (d,) and covariance (d, d)."""
+
+
+class GaussianDenoiser:
+    """The exact denoiser for x_0 ~ N(mean, covariance), pictures of d = C H W numbers."""
+
+    def __init__(self, mean: Tensor, covariance: Tensor, schedule: Schedule) -> None:
+        """Takes the mean (C, H, W) and the covariance (d, d), both float64."""
+        self.mean, self.covariance, self.schedule = mean, covariance, schedule
+        self._variances, self._axes = torch.linalg.eigh(covariance)
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
+        """E[x_0 | x_t] = mean + alpha C (alpha^2 C + sigma^2 I)^-1 (x_t - alpha mean)."""
+        alpha, sigma = (value.reshape(-1, 1) for value in alpha_sigma(self.schedule, t, like=x_t.double()))
+        gain = alpha * self._variances / (alpha**2 * self._variances + sigma**2)  # (1 or B, d)
+        mean = self.mean.flatten()
+        centred = x_t.double().flatten(1) - alpha * mean
+        x0 = mean + (gain * (centred @ self._axes)) @ self._axes.T
+        return Prediction(x_t, *alpha_sigma(self.schedule, t, like=x_t), x0.reshape(x_t.shape).to(x_t.dtype))
+
+    def marginal(self, t: Tensor) -> Moments:
+        """Mean and covariance of q(x_t)."""
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        mean = self.mean.flatten()
+        return alpha * mean, alpha**2 * self.covariance + sigma**2 * torch.eye(len(mean), dtype=torch.float64)
+
+    def prior(self) -> Moments:
+        """Where a sampler starts, N(0, sigma(1)^2 I): the marginal of t = 1 but for what is left of the picture."""
+        size, sigma = self.mean.numel(), self.schedule.sigma(torch.tensor(1.0))
+        return torch.zeros(size, dtype=torch.float64), sigma**2 * torch.eye(size, dtype=torch.float64)
+
+
+def correlated_gaussian(schedule: Schedule) -> GaussianDenoiser:
+    """Pictures of three numbers, shape (3, 1, 1), correlated, with standard deviations from about 0.1 to 0.8."""
+    factor = torch.tensor([[0.6, 0.0, 0.0], [-0.4, 0.3, 0.0], [0.1, 0.2, 0.15]], dtype=torch.float64)
+    mean = torch.tensor([0.3, -0.5, 0.1], dtype=torch.float64).reshape(3, 1, 1)
+    return GaussianDenoiser(mean, factor @ factor.T, schedule)
+
+
+class GivenNoise:
+    """A noise source that hands out what it was given, again and again, and counts how often."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self.rows, self.draws = rows, 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        self.draws += 1
+        return self.rows.reshape(len(self.rows), *shape)
+
+
+def propagated(sampler: StepSampler, denoiser: Denoiser, start: Moments, shape: tuple[int, int, int]) -> Moments:
+    """Mean and covariance of what the sampler returns when it starts at N(*start): exact, no Monte Carlo.
+
+    Every step x_s = A x_t + b + N z is measured with 2d + 1 rows: nothing, unit vectors of x_t, unit vectors of z.
+    """
+    mean, covariance = start
+    size = len(mean)
+    unit, none = torch.eye(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
+    x = torch.cat([none[:1], unit, none]).reshape(-1, *shape)
+    noise = GivenNoise(torch.cat([none[:1], none, unit]))
+    for t, s in pairwise(sampler.times(denoiser.schedule)):
+        out = sampler.step(denoiser, x, t, s, noise)[0].flatten(1)
+        offset, step, gain = out[0], (out[1 : size + 1] - out[0]).T, (out[size + 1 :] - out[0]).T
+        mean, covariance = step @ mean + offset, step @ covariance @ step.T + gain @ gain.T
+    return mean, covariance
+
+
+def by_hand(gaussian: GaussianDenoiser, times: Tensor, start: Moments, kind: str, eta: float = 0.0) -> Moments:
+    """What `propagated` finds, from the papers' formulas along each principal axis of the Gaussian.
+
+    `kind` is "fixed_small" or "fixed_large" (Ho et al. 2020, eq. 6-7 with abar_{t-1} read as abar_s and beta_t as
+    1 - abar_t / abar_s) or "ddim" (Song et al. 2021, eq. 12 and 16).
+    """
+    variances, axes = torch.linalg.eigh(gaussian.covariance)
+    centre = axes.T @ gaussian.mean.flatten()
+    mean, variance = axes.T @ start[0], torch.diag(axes.T @ start[1] @ axes)
+    abar = gaussian.schedule.alpha(times) ** 2
+    for abar_t, abar_s in pairwise(abar):
+        beta = 1 - abar_t / abar_s
+        beta_tilde = (1 - abar_s) / (1 - abar_t) * beta
+        gain = abar_t.sqrt() * variances / (abar_t * variances + 1 - abar_t)  # x_0 = centre + gain (x_t - ...)
+        rest = centre - gain * abar_t.sqrt() * centre
+        if kind == "ddim":
+            added = eta**2 * beta_tilde
+            along = (1 - abar_s - added).clamp(min=0).sqrt() / (1 - abar_t).sqrt()
+            of_x0, of_x = abar_s.sqrt() - along * abar_t.sqrt(), along
+        else:
+            added = (beta if kind == "fixed_large" else beta_tilde) * (abar_s < 1)
+            of_x0 = abar_s.sqrt() * beta / (1 - abar_t)
+            of_x = (1 - beta).sqrt() * (1 - abar_s) / (1 - abar_t)
+        mean = (of_x0 * gain + of_x) * mean + of_x0 * rest
+        variance = (of_x0 * gain + of_x) ** 2 * variance + added
+    return axes @ mean, axes @ torch.diag(variance) @ axes.T
+
+
+def flowed(gaussian: GaussianDenoiser, start: Moments) -> Moments:
+    """The limit of infinitely many deterministic steps: the probability flow from t = 1 to 0, an affine map."""
+    variances, axes = torch.linalg.eigh(gaussian.covariance)
+    one = torch.tensor(1.0)
+    alpha, sigma = gaussian.schedule.alpha(one), gaussian.schedule.sigma(one)
+    scale = axes @ torch.diag((variances / (alpha**2 * variances + sigma**2)).sqrt()) @ axes.T
+    mean = gaussian.mean.flatten()
+    return mean + scale @ (start[0] - alpha * mean), scale @ start[1] @ scale.T
+
+
+def distance(found: Moments, wanted: Moments) -> float:
+    """The largest difference of any entry of mean or covariance."""
+    return max((a - b).abs().max().item() for a, b in zip(found, wanted, strict=True))
