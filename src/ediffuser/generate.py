@@ -127,7 +127,7 @@ def inpaint_steps(
 def colorize(
     model: Model, images: Tensor, *, sampler: Sampler | None = None, seed: int = 0, first_index: int = 0
 ) -> Tensor:
-    """Pictures in colour, with the luma of the given ones.
+    """Pictures in colour, with the luma of the given ones as far as RGB permits (`colorize_photo` keeps it all).
 
     Args:
         model: A model trained to colorize.

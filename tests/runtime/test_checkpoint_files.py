@@ -101,8 +101,9 @@ def test_foreign_files_are_refused(directory):
     (directory / "extra.pkl").write_bytes(b"\x80\x04.")
     with pytest.raises(CheckpointError, match=r"extra\.pkl is foreign; the manifest does not name it"):
         read_checkpoint(directory)
-    with pytest.raises(CheckpointError, match=r"extra\.pkl is foreign"):
-        read_checkpoint(directory, ["extra.pkl"])
+    for wanted in ([], ["model.json"], ["extra.pkl"]):
+        with pytest.raises(CheckpointError, match=r"extra\.pkl is foreign"):
+            read_checkpoint(directory, wanted)
 
 
 def test_a_directory_without_a_manifest_was_never_finished(directory):

@@ -53,16 +53,16 @@ def read_checkpoint(path: Path, names: list[str] | None = None) -> dict[str, byt
 
     Args:
         path: The directory.
-        names: The files wanted; None reads all. Every file of the manifest must be there in any case.
+        names: The files wanted; None reads all. The others must be there too, but are not read.
 
     Raises:
         CheckpointError: If the directory is not a checkpoint, or a file is missing, damaged or foreign.
     """
     sums = _manifest(path)
-    present = {entry.name for entry in path.iterdir() if entry.is_file()} - {MANIFEST}
-    for name in sorted(sums.keys() - present):
+    entries = {entry.name: entry.is_file() for entry in path.iterdir() if entry.name != MANIFEST}
+    for name in sorted(name for name in sums if not entries.get(name)):
         raise CheckpointError(f"checkpoint {path}: {name} is missing; the manifest names it")
-    for name in sorted((present - sums.keys()) & set(names or present)):
+    for name in sorted(entries.keys() - sums.keys()):
         raise CheckpointError(f"checkpoint {path}: {name} is foreign; the manifest does not name it")
     content = {}
     for name in names if names is not None else sums:

@@ -51,11 +51,13 @@ class Brush:
 
     def _one(self, rng: np.random.Generator, size: Size) -> Hole:
         goal = rng.uniform(self.area_min, self.area_max)
-        hole = np.zeros(size, bool)
+        hole, thinner = np.zeros(size, bool), 1.0
         while hole.mean() < self.area_min or (hole.mean() < goal and rng.random() < 0.9):
-            stroked = hole | _stroke(rng, size, rng.uniform(self.radius_min, self.radius_max))
+            stroked = hole | _stroke(rng, size, thinner * rng.uniform(self.radius_min, self.radius_max))
             if stroked.mean() <= self.area_max:
                 hole = stroked
+            else:
+                thinner *= 0.95  # a brush too thick for the area would never end
         return hole
 
 

@@ -1,0 +1,64 @@
+"""Puts a trained model into the zoo, its averaged weights as float16, with the files of its card beside them.
+
+    python scripts/ship_model.py runs/faces --card out/model-card --out src/ediffuser/zoo/faces-128
+
+The card folder holds README.md, and what `scripts/model_card.py` wrote. A model of that name is replaced.
+"""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from tyro.conf import Positional
+
+from ediffuser import zoo
+from ediffuser.model import load_checkpoint, model_files
+from ediffuser.runtime.checkpoint import write_checkpoint
+from ediffuser.runtime.errors import BadInputError
+
+LARGEST_BYTES = 40_000_000
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What is shipped, and where to.
+
+    Attributes:
+        model: A checkpoint or run directory.
+        card: Folder with README.md, quality.json and the card's pictures.
+        out: The model's folder in the zoo.
+    """
+
+    model: Positional[Path]
+    card: Path
+    out: Path
+
+
+def ship(shipment: Shipment) -> None:
+    """Writes the checkpoint, the card's files inside its manifest.
+
+    Raises:
+        BadInputError: If the card is incomplete, or the weights are too large for the package.
+    """
+    card = {path.name: path.read_bytes() for path in sorted(shipment.card.iterdir()) if path.is_file()}
+    for name in (zoo.CARD, zoo.FIGURES):
+        if name not in card:
+            raise BadInputError(f"{shipment.card} has no {name}; a model is not shipped without its card")
+    model = load_checkpoint(zoo.find(shipment.model), "cpu", "float32")
+    files = model_files(model.config, model.network, torch.float16) | card
+    size = sum(map(len, files.values()))
+    if size > LARGEST_BYTES:
+        raise BadInputError(f"the model takes {size:,} bytes, more than the {LARGEST_BYTES:,} that a package may carry")
+    shutil.rmtree(shipment.out, ignore_errors=True)
+    write_checkpoint(shipment.out, files)
+    print(f"{shipment.out}: {size:,} bytes")
+
+
+if __name__ == "__main__":
+    try:
+        ship(tyro.cli(Shipment, description=__doc__))
+    except BadInputError as error:
+        sys.exit(f"ship_model: {error}")

@@ -1,0 +1,191 @@
+"""The command line in a process of its own where codes and output matter, in this one where speed does."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ediffuser.cli import main
+from ediffuser.diffusion.schedules import CosineBetas
+from ediffuser.model import ModelConfig, model_files
+from ediffuser.networks import UNetConfig
+from ediffuser.runtime.checkpoint import write_checkpoint
+from ediffuser.tasks import AnyTask, Colorization, Inpainting, Unconditional
+
+
+def checkpoint(path, task: AnyTask):
+    network = UNetConfig(
+        resolution=16, in_channels=3 + task.condition_channels, widths=(8, 8), blocks=(1, 1), norm_groups=4
+    )
+    torch.manual_seed(0)
+    config = ModelConfig(network=network, schedule=CosineBetas(), task=task, parametrisation="v")
+    write_checkpoint(path, model_files(config, network.build()))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (40, 30, 3), np.uint8)).save(place / "photo.png")
+    mask = np.zeros((40, 30), np.uint8)
+    mask[10:20, 5:15] = 255
+    Image.fromarray(mask).save(place / "mask.png")
+    Image.fromarray(mask[:-1]).save(place / "small-mask.png")
+    Image.fromarray(mask * 0).save(place / "empty-mask.png")
+    (place / "text.png").write_text("not a picture")
+    (place / "nothing").mkdir()
+    for name, task in (("inpaint", Inpainting()), ("color", Colorization()), ("free", Unconditional())):
+        checkpoint(place / name, task)
+    pictures = place / "pictures"
+    pictures.mkdir()
+    for k in range(6):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(pictures / f"{k}.png")
+    return place
+
+
+def run(*arguments) -> int:
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def size_of(path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def refusal(capsys, *arguments) -> str:
+    """The one line on stderr of a command that must end with code 2 and nothing on stdout."""
+    assert run(*arguments) == 2
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    return said.err
+
+
+def test_inpaint_writes_variations_that_keep_every_pixel_outside_the_hole(folder, tmp_path, capsys):
+    arguments = ["--model", folder / "inpaint", "--variations", 3, "--steps", 3]
+    assert run("inpaint", folder / "photo.png", folder / "mask.png", "-o", tmp_path, *arguments) == 0
+    paths = capsys.readouterr().out.split()
+    assert paths == [str(tmp_path / f"photo-{k}.png") for k in (1, 2, 3)]
+    photo, mask = (np.asarray(Image.open(folder / name)) for name in ("photo.png", "mask.png"))
+    results = [np.asarray(Image.open(path)) for path in paths]
+    assert all((result[mask == 0] == photo[mask == 0]).all() for result in results)
+    assert not (results[0] == results[1]).all()
+    assert not (results[1] == results[2]).all()
+
+
+def test_one_picture_can_be_named(folder, tmp_path, capsys):
+    out = tmp_path / "new" / "result.jpg"
+    assert run("inpaint", folder / "photo.png", folder / "mask.png", "-o", out, "--model", folder / "inpaint") == 0
+    assert size_of(out) == (30, 40)
+
+
+def test_colorize_and_generate_write_pictures(folder, tmp_path, capsys):
+    assert run("colorize", folder / "photo.png", "-o", tmp_path / "c.png", "--model", folder / "color") == 0
+    assert size_of(tmp_path / "c.png") == (30, 40)
+    options = ["--model", folder / "free", "--count", 3, "--sampler", "ddim steps=2 eta=0.5"]
+    assert run("generate", "-o", tmp_path / "many", *options) == 0
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [f"picture-{k}.png" for k in (1, 2, 3)]
+
+
+def test_models_are_listed_and_shown(folder, capsys):
+    assert run("models", "list") == 0
+    assert "faces-128" in capsys.readouterr().out
+    assert run("models", "show", "faces-128") == 0
+    card = capsys.readouterr().out
+    assert "non-commercial" in card
+    assert '"parametrisation": "x0"' in card
+    assert run("models", "show", folder / "free") == 0
+    assert json.loads(capsys.readouterr().out)["task"]["kind"] == "unconditional"
+
+
+def test_training_runs_resumes_and_its_checkpoint_generates(folder, tmp_path, capsys):
+    small = [
+        *("--set", "model.network.widths=[8,8]", "--set", "model.network.blocks=[1,1]"),
+        *("--set", "model.network.norm_groups=4", "--set", "model.network.resolution=16"),
+        *("--set", "model.network.in_channels=3", "--set", 'model.task={"kind":"unconditional"}'),
+        *("--set", "data.resolution=16", "--set", "batch=4", "--set", "checkpoint_every=8"),
+    ]
+    out, data = tmp_path / "run", folder / "pictures"
+    start = ["train", "ddpm32", "--data", data, "--out", out, *small]
+    assert run(*start, "--set", "images=16") == 0
+    assert "16/16 images" in capsys.readouterr().out
+    assert run(*start, "--set", "images=24", "--resume") == 0
+    assert "24/24 images" in capsys.readouterr().out
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["images_seen"] for line in lines] == [4, 8, 12, 16, 20, 24]
+    assert run("generate", "-o", tmp_path / "g.png", "--model", out, "--count", 1, "--steps", 2) == 0
+    assert size_of(tmp_path / "g.png") == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "said"),
+    [
+        ("missing.png", "mask.png", "missing.png"),
+        ("text.png", "mask.png", "text.png"),
+        ("photo.png", "missing-mask.png", "missing-mask.png"),
+        ("photo.png", "small-mask.png", "39"),
+        ("photo.png", "empty-mask.png", "--invert-mask"),
+    ],
+)
+def test_files_that_cannot_be_used(folder, tmp_path, capsys, image, mask, said):
+    out = tmp_path / "out"
+    line = refusal(capsys, "inpaint", folder / image, folder / mask, "-o", out, "--model", folder / "inpaint")
+    assert said in line
+    assert not list(out.glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--model", "faces-12"], "unknown model 'faces-12': did you mean 'faces-128'?"),
+        (["--sampler", "dimm"], "unknown sampler 'dimm': did you mean 'ddim'?"),
+        (["--sampler", "ddim step=3"], "has no setting 'step'; did you mean 'steps'?"),
+        (["--sampler", "ddim steps=0"], "steps: Input should be greater than or equal to 1, got 0"),
+        (["--sampler", "ddim eta=2"], "eta: Input should be less than or equal to 1, got 2"),
+        (["--sampler", "ddim steps"], "'steps' is not an override; write it key=value"),
+        (["--steps", "2000"], "2000 steps are more than the 1000"),
+        (["--device", "gpu"], "device 'gpu' cannot be used here"),
+        (["--variations", "0"], "0 variations"),
+    ],
+)
+def test_options_that_cannot_be_used(folder, tmp_path, capsys, options, said):
+    if "--model" not in options:
+        options = [*options, "--model", folder / "inpaint"]
+    assert said in refusal(capsys, "inpaint", folder / "photo.png", folder / "mask.png", "-o", tmp_path, *options)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "options", "said"),
+    [
+        ("ddpm23", "pictures", [], "unknown recipe 'ddpm23': did you mean 'ddpm32'?"),
+        ("ddpm32", "absent", [], "absent"),
+        ("ddpm32", "nothing", [], "nothing"),
+        ("ddpm32", "pictures", ["--set", "optimiser.learning_rate=1"], "did you mean 'optimizer.learning_rate'?"),
+        ("ddpm32", "pictures", ["--set", "bach=2"], "did you mean 'batch'?"),
+        ("ddpm32", "pictures", ["--set", "batch=many"], "batch: Input should be a valid integer"),
+        ("ddpm32", "pictures", ["--set", "data.resolution=64"], "64 pixels do not fit a network of 32"),
+        ("ddpm32", "pictures", ["--resume"], "nothing to resume"),
+    ],
+)
+def test_training_that_cannot_start(folder, tmp_path, capsys, recipe, data, options, said):
+    line = refusal(capsys, "train", recipe, "--data", folder / data, "--out", tmp_path / "run", *options)
+    assert said in line
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(folder, tmp_path, capsys):
+    shutil.copytree(folder / "inpaint", tmp_path / "damaged")
+    weights = tmp_path / "damaged" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    options = ["-o", tmp_path, "--model", tmp_path / "damaged"]
+    line = refusal(capsys, "inpaint", folder / "photo.png", folder / "mask.png", *options)
+    assert "model.safetensors is damaged; its SHA-256 is not the manifest's" in line
