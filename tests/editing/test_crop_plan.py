@@ -1,12 +1,16 @@
 import math
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from photo_files import random_hole
 from PIL import Image, ImageDraw
 
-from ediffuser.editing import plan_crops
+from ediffuser.editing import crop as crop_module
+from ediffuser.editing.crop import CONTEXT
+
+plan_crops = partial(crop_module.plan_crops, context=2.0)
 
 
 def drawn(width, height, draw):
@@ -56,6 +60,11 @@ def test_a_compact_hole_has_one_square_of_twice_its_side():
     hole = drawn(1000, 800, lambda draw: draw.ellipse((400, 300, 599, 499), fill=1))
     (crop,) = plan_crops(hole, 128)
     assert (crop.side, crop.top, crop.left) == (400, 200, 300)
+
+
+def test_the_default_context_is_that_of_a_face_around_an_eye():
+    (crop,) = crop_module.plan_crops(drawn(1000, 800, lambda draw: draw.rectangle((450, 350, 549, 449), fill=1)), 128)
+    assert crop.side == CONTEXT * 100
 
 
 def test_a_small_hole_is_seen_unreduced():

@@ -94,7 +94,7 @@ def test_a_fill_that_knows_the_truth_restores_the_photo():
     truth = picture(64, 64)
     hole = np.zeros((64, 64), bool)
     hole[20:40, 10:26] = True
-    (crop,) = plan_crops(hole, 40)
+    (crop,) = plan_crops(hole, 40, context=2.0)
     assert crop.side == 40
     whole = torch.from_numpy(truth).permute(2, 0, 1) / 127.5 - 1
     window = (slice(None), slice(crop.top, crop.top + 40), slice(crop.left, crop.left + 40))
@@ -104,7 +104,7 @@ def test_a_fill_that_knows_the_truth_restores_the_photo():
 
     damaged = truth.copy()
     damaged[hole] = 0
-    (pixels,) = pixels_of(Photo(damaged), hole, fill, 40, variations=1)
+    (pixels,) = pixels_of(Photo(damaged), hole, fill, 40, variations=1, context=2.0)
     assert np.array_equal(pixels, truth)
 
 

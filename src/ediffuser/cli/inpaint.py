@@ -7,6 +7,7 @@ from tyro.conf import Positional, arg
 
 from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
 from ediffuser.editing import inpaint_photo
+from ediffuser.editing.crop import CONTEXT
 from ediffuser.generate import load
 from ediffuser.runtime.device import PrecisionName
 
@@ -21,7 +22,7 @@ def inpaint(
     sampler: str | None = None,
     steps: int | None = None,
     invert_mask: bool = False,
-    context: float = 2.0,
+    context: float = CONTEXT,
     device: str = "auto",
     precision: PrecisionName = "auto",
 ) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SPARSE = 0.25
+CONTEXT = 4.0
+"""Side of the square that a model sees over the hole's longer side by default: about a face around an eye."""
 MOST_CROPS = 8
 
 
@@ -61,7 +63,9 @@ class Crop:
     side: int
 
 
-def plan_crops(hole: np.ndarray, resolution: int, *, context: float = 2.0, most_crops: int = MOST_CROPS) -> list[Crop]:
+def plan_crops(
+    hole: np.ndarray, resolution: int, *, context: float = CONTEXT, most_crops: int = MOST_CROPS
+) -> list[Crop]:
     """The squares that together paint every pixel of the hole, in the order to paint them.
 
     A part is cut while it covers less than a quarter of the square on its longer side and smaller parts would get

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ediffuser.conditioning import Conditioning
-from ediffuser.editing.crop import MOST_CROPS, Crop, plan_crops
+from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Crop, plan_crops
 from ediffuser.editing.decode import Source, decode_photo
 from ediffuser.editing.mask import decode_mask
 from ediffuser.editing.photo import Photo
@@ -40,7 +40,7 @@ def inpaint_photo(
     sampler: Sampler | None = None,
     conditioning: Conditioning | None = None,
     invert_mask: bool = False,
-    context: float = 2.0,
+    context: float = CONTEXT,
     most_crops: int = MOST_CROPS,
 ) -> list[Image.Image]:
     """Paints the white part of the mask anew, in several versions.
@@ -86,7 +86,7 @@ def inpaint_variations(
     resolution: int,
     *,
     variations: int = 4,
-    context: float = 2.0,
+    context: float = CONTEXT,
     most_crops: int = MOST_CROPS,
 ) -> Iterator[Photo]:
     """Paints the hole crop after crop, all variations of a crop in one batch; what is painted is known to later crops.
