@@ -63,26 +63,24 @@ def resolve(recipe: str, data: str, settings: tuple[str, ...]) -> Experiment:
 
 def _reported(steps: Iterator[TrainingStep], experiment: Experiment, log: Path) -> Iterator[str]:
     """Logs every step as a JSON line, and says in a line now and then how far the run is."""
-    first = last = None
-    said, count, losses = time.monotonic(), 0, 0.0
-    with_file = None
+    before, waiting, said = None, [], time.monotonic()
     for step in steps:
-        with_file = with_file or log.open("a", encoding="utf-8")
         record = dataclasses.asdict(step) | {"checkpoint": str(step.checkpoint) if step.checkpoint else None}
-        with_file.write(json.dumps(record) + "\n")
-        first, last, count, losses = first or step, step, count + 1, losses + step.loss
+        waiting.append(record)
         ended = step.images_seen >= experiment.images
         if ended or step.checkpoint or time.monotonic() - said >= LINE_EVERY_S:
-            with_file.flush()
-            yield _line(first, last, losses / count, experiment.images)
-            said, count, losses = time.monotonic(), 0, 0.0
-    if with_file:
-        with_file.close()
+            with log.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in waiting)
+            loss = sum(line["loss"] for line in waiting) / len(waiting)
+            yield _line(before, step, loss, experiment.images)
+            before, waiting, said = step, [], time.monotonic()
 
 
-def _line(first: TrainingStep, last: TrainingStep, loss: float, images: int) -> str:
-    seconds = last.seconds - first.seconds
-    rate = (last.images_seen - first.images_seen) / seconds if seconds > 0 else 0.0
-    left = f"{(images - last.images_seen) / rate / 3600:.1f} h left" if rate else "time left not known yet"
-    saved = f", saved {last.checkpoint}" if last.checkpoint else ""
-    return f"{last.images_seen}/{images} images, loss {loss:.4f}, {rate:.1f} images/s, {left}{saved}"
+def _line(before: TrainingStep | None, step: TrainingStep, loss: float, images: int) -> str:
+    """Where the run is; the speed is that since the line before."""
+    saved = f", saved {step.checkpoint}" if step.checkpoint else ""
+    said = f"{step.images_seen}/{images} images, loss {loss:.4f}"
+    if before is None or step.seconds <= before.seconds:
+        return said + saved
+    rate = (step.images_seen - before.images_seen) / (step.seconds - before.seconds)
+    return f"{said}, {rate:.1f} images/s, {(images - step.images_seen) / rate / 3600:.1f} h left{saved}"
