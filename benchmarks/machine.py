@@ -95,12 +95,13 @@ def compare(contestants: Sequence[Contestant], repetitions: int, *, images: int,
         images: Pictures a run.
         operations: Floating point operations a run.
     """
-    peaks = {precision: peak(precision) for precision in {each.precision for each in contestants}}
     first = [seconds(each.run) for each in contestants]
-    times = [[seconds(each.run) for each in contestants] for _ in range(repetitions)]
+    times, peaks = [], {each.precision: 0.0 for each in contestants}
+    for _ in range(repetitions):
+        # On a shared machine the peak comes and goes as well: it takes its turn, and the best of them counts.
+        peaks = {precision: max(known, peak(precision)) for precision, known in peaks.items()}
+        times.append([seconds(each.run) for each in contestants])
     medians = [statistics.median(column) for column in zip(*times, strict=True)]
-    # On a shared machine the peak itself comes and goes: the better of before and after.
-    peaks = {precision: max(known, peak(precision)) for precision, known in peaks.items()}
     return [
         {
             "contestant": each.label,

@@ -148,7 +148,8 @@ def record(run: Run, model: Model, distance: StLpips, rows: list[Row], found: li
             {**dataclasses.asdict(ratio), "required": REQUIRED.get(ratio.hole), "met": met(ratio)} for ratio in found
         ],
         "made": {
-            "command": shlex.join(["python", "scripts/model_card.py", *sys.argv[1:]]),
+            # Names instead of paths: the card travels, the folders of the machine do not.
+            "command": shlex.join(["python", "scripts/model_card.py", *(Path(word).name for word in sys.argv[1:])]),
             "date": date.today().isoformat(),
             "machine": f"{platform.machine()}, {model.device.type}, {torch.get_num_threads()} threads",
             "torch": torch.__version__,
