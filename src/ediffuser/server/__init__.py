@@ -1,0 +1,1 @@
+"""The web editor's server: uploads, jobs, live events, results, and the page itself."""
