@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ediffuser.networks import Network, UNetConfig
 from ediffuser.networks.blocks import AttentionBlock, Downsample, Norm, ResidualBlock, TimeEmbedding, Upsample
+from ediffuser.networks.norm import GroupNorm
 from ediffuser.runtime.component import from_json, to_json
 
 CHANNELS_LAST = torch.channels_last
@@ -180,7 +181,7 @@ def test_residual_block_follows_its_formula(scale_shift, out_channels):
     block = randomised(ResidualBlock(8, out_channels, 12, Norm(4, 1e-6), 0.0, scale_shift))
     x, time = normal(2, 8, 6, 6), normal(2, 12, seed=2)
 
-    def normed(h: Tensor, norm: nn.GroupNorm) -> Tensor:
+    def normed(h: Tensor, norm: GroupNorm) -> Tensor:
         grouped = h.reshape(len(h), 4, -1)
         variance, mean = torch.var_mean(grouped, dim=-1, correction=0, keepdim=True)
         standard = ((grouped - mean) / (variance + 1e-6).sqrt()).reshape(h.shape)

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ediffuser.networks.norm import GroupNorm
+
 TimeOrder = Literal["sin_cos", "cos_sin"]
 TimeDenominator = Literal["half_minus_one", "half"]
 QkvLayout = Literal["stacked", "per_head", "interleaved"]
@@ -156,9 +158,9 @@ class Norm:
     def __init__(self, groups: int, eps: float) -> None:
         self.groups, self.eps = groups, eps
 
-    def __call__(self, channels: int) -> nn.GroupNorm:
+    def __call__(self, channels: int) -> GroupNorm:
         """The norm for that many channels."""
-        return nn.GroupNorm(self.groups, channels, eps=self.eps)
+        return GroupNorm(self.groups, channels, self.eps)
 
 
 def zeroed(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
