@@ -63,11 +63,11 @@ class _GroupNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]: the decorator hides the name of ctx
+    def backward(  # pyright: ignore
         ctx: BackwardCFunction, *grad_outputs: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, None, None]:
         (grad_y,) = grad_outputs
-        x, weight, mean, rstd = ctx.saved_tensors
+        x, weight, mean, rstd = ctx.saved_tensors  # pyright: ignore
         batch, channels, height, width = x.shape
         groups = mean.shape[1]
         of_group = channels // groups
