@@ -5,7 +5,7 @@ are batched. `*_steps` are the same as iterators, for progress, previews and can
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -115,13 +115,26 @@ def inpaint_steps(
     first_index: int = 0,
 ) -> Iterator[Step]:
     """The steps of `inpaint`; same arguments. The last step's x is the result."""
+    keys = [(seed, first_index + row) for row in range(len(images))]
+    return inpaint_rows(model, images, holes, keys, sampler, conditioning)
+
+
+def inpaint_rows(
+    model: Model,
+    images: Tensor,
+    holes: Tensor,
+    keys: Sequence[tuple[int, int]],
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+) -> Iterator[Step]:
+    """The steps of `inpaint` for rows that need not belong together: row k is drawn from `keys[k]`, (seed, index)."""
     _require(model, Inpainting)
     images = _checked(model, images)
     if holes.shape != (len(images), 1, *images.shape[2:]) or not ((holes == 0) | (holes == 1)).all():
         raise BadInputError(
             f"holes must be 0 or 1 with shape {(len(images), 1, *images.shape[2:])}, got {tuple(holes.shape)}"
         )
-    return _observed_steps(model, images, holes.to(images), sampler, conditioning, seed, first_index)
+    return _observed_steps(model, images, holes.to(images), sampler, conditioning, keys)
 
 
 def colorize(
@@ -144,7 +157,8 @@ def colorize(
     """
     _require(model, Colorization)
     images = _checked(model, images)
-    return _final(_observed_steps(model, images, None, sampler, None, seed, first_index))
+    keys = [(seed, first_index + row) for row in range(len(images))]
+    return _final(_observed_steps(model, images, None, sampler, None, keys))
 
 
 def _observed_steps(
@@ -153,10 +167,9 @@ def _observed_steps(
     holes: Tensor | None,
     sampler: Sampler | None,
     conditioning: Conditioning | None,
-    seed: int,
-    first_index: int,
+    keys: Sequence[tuple[int, int]],
 ) -> Iterator[Step]:
-    noise = Noise.rows(seed, range(first_index, first_index + len(images)), model.device)
+    noise = Noise(keys, model.device)
     observation = model.config.task.observe(images, noise, holes)
     bound, sampler = (conditioning or Concat()).bind(model.denoiser, sampler or DEFAULT_SAMPLER, observation)
     return _steps(model, bound, sampler, noise, observation)

@@ -9,7 +9,8 @@ from torch import Tensor
 from ediffuser.editing.colour import luma_thousandths
 from ediffuser.editing.crop import Box, Crop
 from ediffuser.editing.decode import Source, decode_photo
-from ediffuser.editing.inpaint import check_variations, to_cells
+from ediffuser.editing.inpaint import check_variations
+from ediffuser.editing.paint import to_cells
 from ediffuser.editing.photo import Photo
 from ediffuser.editing.resample import enlarge
 from ediffuser.generate import colorize

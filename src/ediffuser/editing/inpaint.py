@@ -5,7 +5,8 @@ resolution, so a hole much larger than the model's pictures is filled with softe
 never changed, in the hole neither; the model sees the colours of transparent pixels as they are stored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,12 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ediffuser.conditioning import Conditioning
-from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Crop, plan_crops
+from ediffuser.editing.crop import CONTEXT, MOST_CROPS
 from ediffuser.editing.decode import Source, decode_photo
 from ediffuser.editing.mask import decode_mask
+from ediffuser.editing.paint import INDICES_PER_CROP, Ask, Plan, paint
 from ediffuser.editing.photo import Photo
-from ediffuser.editing.resample import enlarge, shrink
-from ediffuser.editing.seam import match, with_ring
 from ediffuser.generate import inpaint
 from ediffuser.model import Model
 from ediffuser.runtime.errors import BadInputError
@@ -26,8 +26,6 @@ from ediffuser.samplers import Sampler
 
 # images (B, 3, r, r) in [-1, 1], holes (B, 1, r, r), index of the first row's noise -> painted images (B, 3, r, r).
 Fill = Callable[[Tensor, Tensor, int], Tensor]
-
-INDICES_PER_CROP = 1_000_000
 
 
 def inpaint_photo(
@@ -110,46 +108,39 @@ def inpaint_variations(
         BadInputError: If `variations` is out of range.
     """
     check_variations(variations)
-    canvases = [photo.pixels.copy() for _ in range(variations)]
-    left_to_paint = hole.copy()
-    for number, crop in enumerate(plan_crops(hole, resolution, context=context, most_crops=most_crops)):
-        holes = torch.from_numpy(shrink(left_to_paint, crop, resolution) > 0).float()[None, None]
-        holes = holes.expand(variations, -1, -1, -1)
-        known = torch.stack([to_cells(canvas, crop, resolution) for canvas in canvases])
-        asked = with_ring(holes)
-        painted = fill(known * (1 - asked), asked, number * INDICES_PER_CROP)
-        matched = match(painted.detach().float().cpu(), known, holes)
-        for canvas, cells in zip(canvases, matched, strict=True):
-            _paste(canvas, left_to_paint, crop, cells)
-        left_to_paint[crop.part.window] = False
-    while canvases:
-        yield Photo(canvases.pop(0), photo.icc_profile)
+    plan = Plan(photo.pixels, hole, resolution, context=context, most_crops=most_crops)
+    for patch in _in_step([paint(plan, variation) for variation in range(variations)], fill):
+        pixels = photo.pixels.copy()
+        pixels[plan.box.window] = patch
+        yield Photo(pixels, photo.icc_profile)
+
+
+def _in_step(variations: list[Generator[Ask, Tensor, np.ndarray]], fill: Fill) -> list[np.ndarray]:
+    """Runs variations of one plan side by side; the patches."""
+    painted: Sequence[Tensor | None] = [None] * len(variations)
+    while True:
+        asks, patches = _sent(variations, painted)
+        if patches:
+            return patches
+        painted = list(
+            fill(torch.stack([ask.image for ask in asks]), torch.stack([ask.hole for ask in asks]), asks[0].index)
+        )
+
+
+def _sent(
+    variations: list[Generator[Ask, Tensor, np.ndarray]], painted: Sequence[Tensor | None]
+) -> tuple[list[Ask], list[np.ndarray]]:
+    """Sends each variation its square: their next asks, or their patches after the last one."""
+    asks, patches = [], []
+    for variation, cells in zip(variations, painted, strict=True):
+        try:
+            asks.append(variation.send(cast(Tensor, cells)))  # a generator's first value must be None
+        except StopIteration as end:
+            patches.append(end.value)
+    return asks, patches
 
 
 def check_variations(variations: int) -> None:
     """Refuses numbers of variations that would be none, or would run into the noise of the next crop."""
     if not 1 <= variations <= INDICES_PER_CROP:
         raise BadInputError(f"{variations} variations cannot be made: ask for 1 to {INDICES_PER_CROP:,}")
-
-
-def to_cells(pixels: np.ndarray, crop: Crop, resolution: int) -> Tensor:
-    """A square of a picture as the model sees it.
-
-    Args:
-        pixels: uint8, shape (H, W, 3 or 4); alpha is left out.
-        crop: The square.
-        resolution: Side of the model's pictures.
-
-    Returns:
-        float32 in [-1, 1], shape (3, resolution, resolution).
-    """
-    levels = torch.from_numpy(shrink(pixels[..., :3], crop, resolution)).permute(2, 0, 1)
-    return (levels / 127.5 - 1).clamp(-1, 1)  # an average of whites may be a rounding error above white
-
-
-def _paste(canvas: np.ndarray, hole: np.ndarray, crop: Crop, cells: Tensor) -> None:
-    """Writes the hole's pixels of the crop's part, and no other byte."""
-    window = crop.part.window
-    for channel, levels in enumerate((cells.numpy() + 1) * 127.5):
-        pixels = np.rint(enlarge(levels, crop, crop.part)).clip(0, 255).astype(np.uint8)
-        np.copyto(canvas[window][..., channel], pixels, where=hole[window])

@@ -23,7 +23,7 @@ class Event:
     data: str
 
 
-class QueueFull(Exception):
+class QueueFullError(Exception):
     """No further job is taken now."""
 
     def __init__(self, retry_after: int) -> None:
@@ -32,7 +32,7 @@ class QueueFull(Exception):
         self.retry_after = retry_after
 
 
-class KeyReused(Exception):
+class KeyReusedError(Exception):
     """The idempotency key was used for another request before."""
 
 
@@ -75,8 +75,8 @@ class JobStore:
             The job, and whether it is new: the same key and fingerprint give the same job.
 
         Raises:
-            QueueFull: If `capacity` jobs wait already.
-            KeyReused: If the client used the key for another body.
+            QueueFullError: If `capacity` jobs wait already.
+            KeyReusedError: If the client used the key for another body.
         """
         raise NotImplementedError
 

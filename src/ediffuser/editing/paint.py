@@ -1,0 +1,206 @@
+"""One variation of a painted hole as a coroutine: it asks for one square after the other and is sent what was painted.
+
+Whoever drives it decides which variations, of which photos, share a batch. What they have in common - the squares, the
+holes in them, the first square's picture - is worked out once and kept in a `Plan`; a variation itself holds no more
+than the hole's bounding box, however large the photo.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Box, Crop, plan_crops
+from ediffuser.editing.resample import enlarge, shrink
+from ediffuser.editing.seam import match, with_ring
+
+INDICES_PER_CROP = 1_000_000
+"""Variation v of crop c is drawn from the noise of index 1,000,000 c + v."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """A square that is to be painted for one variation. What lies under the hole is hidden from the model.
+
+    Attributes:
+        image: The square, 0 where to paint; in [-1, 1], shape (3, r, r).
+        hole: 1 where to paint, shape (1, r, r): one cell wider on every side than it must be, see `seam`.
+        index: Of the noise to draw it from.
+        crop: Where the square lies.
+        known: The square as it is, shape (3, r, r).
+        inside: 1 in the hole itself, shape (1, r, r).
+    """
+
+    image: Tensor
+    hole: Tensor
+    index: int
+    crop: Crop
+    known: Tensor
+    inside: Tensor
+
+
+class Plan:
+    """How a hole is painted: what all variations share."""
+
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        hole: np.ndarray,
+        resolution: int,
+        *,
+        context: float = CONTEXT,
+        most_crops: int = MOST_CROPS,
+    ) -> None:
+        """Chooses the squares; see `plan_crops`.
+
+        Args:
+            pixels: uint8, shape (H, W, 3 or 4); is read, square by square, as long as variations are painted.
+            hole: bool, shape (H, W), True where to paint.
+            resolution: r, side of the model's pictures.
+            context: Side of a square over its part's longer side.
+            most_crops: Upper bound on the number of squares.
+        """
+        self.resolution = resolution
+        self.crops = plan_crops(hole, resolution, context=context, most_crops=most_crops)
+        self.box = _around([crop.part for crop in self.crops])
+        self._pixels = pixels
+        self._hole = hole[self.box.window].copy()
+        self._shared: dict[int, tuple[Tensor, Tensor]] = {}
+        self._first: Tensor | None = None
+
+    def patch(self) -> np.ndarray:
+        """The hole's bounding box of the picture, a copy: uint8, shape (h, w, 3 or 4)."""
+        return self._pixels[self.box.window].copy()
+
+    def ask(self, number: int, variation: int, patch: np.ndarray | None) -> Ask:
+        """What crop `number` looks like once the crops before it are painted into `patch`."""
+        inside, hole = self._holes(number)
+        known = self._known(number, patch)
+        index = number * INDICES_PER_CROP + variation
+        return Ask(known * (1 - hole), hole, index, self.crops[number], known, inside)
+
+    def paste(self, patch: np.ndarray, crop: Crop, cells: Tensor) -> None:
+        """Writes the hole's pixels of the crop's part into a patch, and no other byte; cells (3, r, r) in [-1, 1]."""
+        window = _within(crop.part, self.box).window
+        for channel, levels in enumerate((cells.numpy() + 1) * 127.5):
+            pixels = np.rint(enlarge(levels, crop, crop.part)).clip(0, 255).astype(np.uint8)
+            np.copyto(patch[window][..., channel], pixels, where=self._hole[window])
+
+    def _holes(self, number: int) -> tuple[Tensor, Tensor]:
+        """What crops before this one have left to paint of the square, and the same with its ring."""
+        if number not in self._shared:
+            crop, region = self.crops[number], _region(self.crops[number], self._pixels)
+            left = np.zeros((region.height, region.width), bool)
+            _overlay(left, region, self._hole, self.box)
+            for earlier in self.crops[:number]:
+                common = _common(earlier.part, region)
+                left[_within(common, region).window] = False
+            inside = torch.from_numpy(shrink(left, _moved(crop, region), self.resolution) > 0).float()[None]
+            self._shared[number] = (inside, with_ring(inside[None])[0])
+        return self._shared[number]
+
+    def _known(self, number: int, patch: np.ndarray | None) -> Tensor:
+        if number == 0 and self._first is not None:
+            return self._first
+        crop, region = self.crops[number], _region(self.crops[number], self._pixels)
+        pixels = self._pixels[region.window][..., :3]
+        if patch is not None:
+            pixels = pixels.copy()
+            _overlay(pixels, region, patch[..., :3], self.box)
+        known = to_cells(pixels, _moved(crop, region), self.resolution)
+        if number == 0:
+            self._first = known
+        return known
+
+
+def paint(plan: Plan, variation: int) -> Generator[Ask, Tensor, np.ndarray]:
+    """Paints one variation.
+
+    Args:
+        plan: What is to be painted.
+        variation: Its number from 0, which chooses its noise.
+
+    Yields:
+        One square after the other; to be sent what was painted in it, float, in [-1, 1], shape (3, r, r).
+
+    Returns:
+        The painted patch: uint8, the size of `plan.box`; alpha, and all that is not in the hole, as it was.
+    """
+    patch = None
+    for number in range(len(plan.crops)):
+        ask = plan.ask(number, variation, patch)
+        painted = yield ask
+        patch = plan.patch() if patch is None else patch
+        plan.paste(patch, ask.crop, matched([ask], painted[None])[0])
+    return plan.patch() if patch is None else patch
+
+
+def matched(asks: list[Ask], painted: Tensor) -> Tensor:
+    """What was painted, fitted into what is known: colours moved to meet the surroundings.
+
+    Args:
+        asks: One for each row.
+        painted: Shape (B, 3, r, r), on any device.
+
+    Returns:
+        float32 in [-1, 1] on the CPU, shape (B, 3, r, r).
+    """
+    known = torch.stack([ask.known for ask in asks])
+    return match(painted.detach().float().cpu(), known, torch.stack([ask.inside for ask in asks]))
+
+
+def to_cells(pixels: np.ndarray, crop: Crop, resolution: int) -> Tensor:
+    """A square of a picture as the model sees it.
+
+    Args:
+        pixels: uint8, shape (H, W, 3 or 4); alpha is left out.
+        crop: The square.
+        resolution: Side of the model's pictures.
+
+    Returns:
+        float32 in [-1, 1], shape (3, resolution, resolution).
+    """
+    levels = torch.from_numpy(shrink(pixels[..., :3], crop, resolution)).permute(2, 0, 1)
+    return (levels / 127.5 - 1).clamp(-1, 1)  # an average of whites may be a rounding error above white
+
+
+def _around(boxes: list[Box]) -> Box:
+    if not boxes:
+        return Box(0, 0, 0, 0)
+    return Box(
+        min(box.top for box in boxes),
+        min(box.left for box in boxes),
+        max(box.bottom for box in boxes),
+        max(box.right for box in boxes),
+    )
+
+
+def _region(crop: Crop, pixels: np.ndarray) -> Box:
+    """The part of a square that lies in the picture: along a side over which it hangs, all of the picture."""
+    height, width = pixels.shape[:2]
+    return _common(Box(crop.top, crop.left, crop.top + crop.side, crop.left + crop.side), Box(0, 0, height, width))
+
+
+def _moved(crop: Crop, region: Box) -> Crop:
+    """The same square, in a picture that is the region only."""
+    return Crop(crop.part, crop.top - region.top, crop.left - region.left, crop.side)
+
+
+def _common(one: Box, other: Box) -> Box:
+    """The intersection; of no pixels where they do not meet."""
+    top, left = max(one.top, other.top), max(one.left, other.left)
+    return Box(top, left, max(top, min(one.bottom, other.bottom)), max(left, min(one.right, other.right)))
+
+
+def _within(box: Box, outer: Box) -> Box:
+    """A box in the coordinates of another one."""
+    return Box(box.top - outer.top, box.left - outer.left, box.bottom - outer.top, box.right - outer.left)
+
+
+def _overlay(target: np.ndarray, target_box: Box, source: np.ndarray, source_box: Box) -> None:
+    """Writes the source over the target where they meet; both are pieces of one picture."""
+    common = _common(target_box, source_box)
+    if common.height and common.width:
+        target[_within(common, target_box).window] = source[_within(common, source_box).window]
