@@ -58,6 +58,7 @@ class Run:
     image: ImageInfo
     options: JobOptions
     box: Box
+    attempt: int = 1
     finished: tuple[int, ...] = ()
 
 

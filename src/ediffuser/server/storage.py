@@ -3,11 +3,15 @@
 import io
 import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from ediffuser.runtime.files import write_atomically
+from ediffuser.server.schemas import Box
+
+STRAY_SECONDS = 3600
 
 
 def new_id() -> str:
@@ -45,6 +49,13 @@ def write_mask(data: Path, job: str, hole: np.ndarray) -> None:
     write_atomically(directory / "mask.npy", file.getvalue())
 
 
+def box_of(hole: np.ndarray) -> Box:
+    """The bounding box of a hole with at least one pixel."""
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    return Box(left=left, top=top, width=int(columns[-1]) + 1 - left, height=int(rows[-1]) + 1 - top)
+
+
 def read_mask(data: Path, job: str, width: int) -> np.ndarray:
     """Where to paint: bool, shape (H, `width`), True where to paint.
 
@@ -67,3 +78,22 @@ def read_pixels(data: Path, image: str) -> np.ndarray:
 def remove_job(data: Path, job: str) -> None:
     """Deletes a job's directory, if it is there."""
     shutil.rmtree(job_directory(data, job), ignore_errors=True)
+
+
+def job_sizes(data: Path) -> dict[str, int]:
+    """How many bytes the files of each job have."""
+    return {path.name: sum(_size(file) for file in path.glob("*")) for path in (data / "jobs").glob("*/")}
+
+
+def remove_strays(data: Path, known: Collection[str], now: float) -> None:
+    """Deletes directories of no known job; young ones may belong to a job that is being taken in."""
+    for directory in (data / "jobs").glob("*/"):
+        if directory.name not in known and now - directory.stat().st_mtime > STRAY_SECONDS:
+            remove_job(data, directory.name)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # the worker has just given it its final name
+        return 0

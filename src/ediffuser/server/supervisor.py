@@ -25,7 +25,7 @@ class Supervisor:
         raise NotImplementedError
 
     async def stop(self, grace: float = 0.0) -> None:
-        """Waits at most `grace` seconds for running jobs, puts the others back into the queue, ends all subscriptions."""
+        """Waits at most `grace` seconds for running jobs, puts the rest back into the queue, ends subscriptions."""
         raise NotImplementedError
 
     def wake(self) -> None:
