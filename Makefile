@@ -6,29 +6,53 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
+PAGE := src/ediffuser/server/page/index.html
+PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long lint types format bench clean
+.PHONY: help run example page test test-python test-web test-browser test-long lint types format api bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.core ## inpaint the example photo with the shipped model; four results in out/
+run: $(VENV)/.core $(PAGE) ## start the editor with the shipped model and open it in the browser
+	$(BIN)/ediffuser serve --open
+
+example: $(VENV)/.core ## inpaint the example photo on the command line; four results in out/
 	$(BIN)/ediffuser inpaint examples/astronaut.png examples/astronaut-mask.png -o out/ --variations 4
 	@echo "The results lie in $(CURDIR)/out"
 
-test: $(VENV)/.dev ## run the tests
+page: $(PAGE) ## build the editor's page
+
+test: test-python test-web test-browser ## run the tests
+
+test-python: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-test-long: $(VENV)/.dev ## run the tests, the slow ones included
-	$(BIN)/python -m pytest -m "not network"
+test-web: web/node_modules/.installed
+	npm --prefix web test
 
-lint: $(VENV)/.dev ## check style, formatting and who imports whom
+test-browser: $(VENV)/.dev $(PAGE)
+	@scripts/chromium.sh
+	npm --prefix web run e2e
+
+test-long: $(VENV)/.dev $(PAGE) ## run the tests, the slow ones included
+	$(BIN)/python -m pytest -m "not network"
+	$(MAKE) test-web test-browser
+
+lint: $(VENV)/.dev web/node_modules/.installed ## check style, formatting and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
+	npm --prefix web run lint
 
-types: $(VENV)/.dev ## check the types of the library
+types: $(VENV)/.dev web/node_modules/.installed ## check the types of the library and of the page
 	$(BIN)/basedpyright
+	npm --prefix web run types
+
+api: $(VENV)/.dev web/node_modules/.installed ## bring web/openapi.json and the page's types up to date with the server
+	$(BIN)/python scripts/openapi.py
+	npm --prefix web run api
 
 format: $(VENV)/.dev ## format the code and mend what can be mended automatically
 	$(BIN)/ruff check --fix .
@@ -38,8 +62,16 @@ bench: $(VENV)/.dev ## run every benchmark, one after the other
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean: ## remove caches and build products; keeps .venv, runs/ and out/
-	rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist web/test-results src/ediffuser/server/page .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm > /dev/null || { echo "Node.js 20.19 or newer with npm is needed for the page: see nodejs.org"; exit 1; }
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+$(PAGE): web/node_modules/.installed $(PAGE_SOURCES)
+	npm --prefix web run --silent build
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -48,7 +80,7 @@ $(VENV)/.created:
 
 $(VENV)/.core: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing ediffuser into $(VENV); the first time this takes a few minutes."
-	$(INSTALL) .
+	$(INSTALL) ".[serve]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
