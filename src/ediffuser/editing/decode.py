@@ -6,6 +6,7 @@ how long it may take, are rules of whoever receives it (the server stops an uplo
 """
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -22,6 +23,8 @@ SMALLEST_SIDE = 16
 LARGEST_SIDE = 16_384
 MOST_PIXELS = 50_000_000
 WANTED = "give a still JPEG, PNG or WebP picture"
+
+PLAIN_WORDS = re.compile(r"[\w ,;:.()%+-]{1,120}")
 
 EXIF_ORIENTATION = 0x0112
 UPRIGHT = {
@@ -51,6 +54,7 @@ def decode_photo(source: Source, *, what: str = "photo") -> Photo:
     Raises:
         PhotoError: If there is no such file, or it is empty, damaged, cut short, animated, too small, too large, or
             neither JPEG, PNG nor WebP.
+        MemoryError: If it does not fit in memory.
     """
     name = name_of(source, what)
     try:
@@ -60,6 +64,8 @@ def decode_photo(source: Source, *, what: str = "photo") -> Photo:
             return _decode_file(file, name)
     except PhotoError:
         raise
+    except MemoryError:
+        raise  # a limit of the process, not a fault of the file alone
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(name, "far too many") from error
     except Exception as error:  # Pillow's plugins raise nearly anything on a hostile file
@@ -85,7 +91,7 @@ def _decode_file(file: BinaryIO, name: str) -> Photo:
     head = file.read(12)
     if not head:
         raise PhotoError("empty-file", f"{name} is empty (0 bytes): {WANTED}")
-    file_format = _format_of(head)
+    file_format = format_of(head)
     if file_format is None:
         raise PhotoError("unsupported-format", f"{name} is not a JPEG, PNG or WebP file: {WANTED}")
     file.seek(0)
@@ -94,7 +100,8 @@ def _decode_file(file: BinaryIO, name: str) -> Photo:
         return _decode_image(image, name)
 
 
-def _format_of(head: bytes) -> str | None:
+def format_of(head: bytes) -> str | None:
+    """Pillow's name of the format that a file begins like, None if it is none of ours."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if head.startswith(b"\xff\xd8\xff"):
@@ -146,7 +153,9 @@ def _too_many_pixels(name: str, pixels: str) -> PhotoError:
 
 
 def _damaged(name: str, error: Exception) -> PhotoError:
-    # Pillow's words for an unreadable header name a buffer in memory.
+    # Pillow's words for an unreadable header name a buffer in memory; others may quote bytes of the file.
     unreadable = isinstance(error, Image.UnidentifiedImageError)
-    reason = "its header cannot be read" if unreadable else str(error) or type(error).__name__
+    reason = "its header cannot be read" if unreadable else str(error)
+    if not PLAIN_WORDS.fullmatch(reason):
+        reason = type(error).__name__
     return PhotoError("damaged", f"{name} is damaged or cut short ({reason}): save or copy the picture anew")

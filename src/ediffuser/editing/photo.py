@@ -22,6 +22,7 @@ Refusal = Literal[
     "too-small",
     "too-large",
     "too-many-pixels",
+    "too-expensive",
     "mask-size-mismatch",
     "empty-mask",
 ]
