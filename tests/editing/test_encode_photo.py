@@ -83,3 +83,24 @@ def test_unknown_format_is_refused(name):
 def test_same_bytes_every_time():
     for name in NAMES:
         assert encode_photo(Photo(picture()), name) == encode_photo(Photo(picture()), name)
+
+
+def test_quality():
+    photo = Photo(picture(300, 200))
+    for name in ("jpeg", "webp"):
+        sizes = [len(encode_photo(photo, name, quality=quality)) for quality in (1, 30, 80, 99)]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[-1] / 2
+    assert encode_photo(photo, "jpeg", quality=95) == encode_photo(photo, "jpeg")
+    assert encode_photo(photo, "webp", quality=100) == encode_photo(photo, "webp")
+    assert not np.array_equal(np.asarray(Image.open(io.BytesIO(encode_photo(photo, "webp", quality=80)))), photo.pixels)
+    assert encode_photo(photo, "png", quality=1) == encode_photo(photo, "png")
+    assert source_type(encode_photo(photo, "webp", quality=80)) == COMPOSITE
+    for quality in (0, 101, -5):
+        with pytest.raises(BadInputError, match="from 1 to 100"):
+            encode_photo(photo, "jpeg", quality=quality)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_that_no_model_touched_says_nothing(name):
+    assert b"DigitalSourceType" not in encode_photo(Photo(picture()), name, source_type=None)

@@ -112,7 +112,7 @@ def format_of(head: bytes) -> str | None:
 
 
 def _decode_image(image: Image.Image, name: str) -> Photo:
-    _check_size(image, name)
+    check_size(image.size, name)
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise PhotoError("animated", f"{name} holds {frames} pictures: give a file with one still picture")
@@ -123,9 +123,13 @@ def _decode_image(image: Image.Image, name: str) -> Photo:
     return Photo(pixels, icc_profile)
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    """Refuses by the header, before a pixel is decoded."""
-    width, height = image.size
+def check_size(size: tuple[int, int], name: str) -> None:
+    """Refuses a width and height that no photo may have; by the header, before a pixel is decoded.
+
+    Raises:
+        PhotoError: With `name` at the beginning of the sentence.
+    """
+    width, height = size
     if width * height > MOST_PIXELS:
         raise _too_many_pixels(name, f"{width} x {height}")
     if min(width, height) < SMALLEST_SIDE:

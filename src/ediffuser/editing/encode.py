@@ -30,23 +30,33 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="w"?>"""
 
 
-def encode_photo(photo: Photo | Image.Image, to: str | Path = "png", *, source_type: str = COMPOSITE) -> bytes:
+def encode_photo(
+    photo: Photo | Image.Image,
+    to: str | Path = "png",
+    *,
+    quality: int | None = None,
+    source_type: str | None = COMPOSITE,
+) -> bytes:
     """The bytes of a PNG, JPEG or WebP file.
 
-    PNG and WebP are lossless; JPEG has quality 95 without chroma subsampling. The RGB profile is kept. The only other
-    metadata is an XMP packet with the IPTC digital source type: no EXIF, so no orientation, camera or place.
+    PNG is lossless, WebP too unless a quality below 100 is asked for; JPEG has no chroma subsampling. The RGB profile
+    is kept. The only other metadata is an XMP packet with the IPTC digital source type: no EXIF, so no orientation,
+    camera or place.
 
     Args:
         photo: The picture.
         to: Path of the file, whose ending names the format, or the format itself: png, jpg, jpeg or webp.
-        source_type: What the XMP packet says: `COMPOSITE` or `GENERATED`.
+        quality: 1 to 100 for JPEG and WebP, None for 95 and lossless; PNG ignores it.
+        source_type: What the XMP packet says: `COMPOSITE` or `GENERATED`; None for a picture that no model painted in.
 
     Returns:
         The file's content.
 
     Raises:
-        BadInputError: If the format is unknown, or cannot hold the picture's transparency or size.
+        BadInputError: If format or quality is unknown, or the format cannot hold the picture's transparency or size.
     """
+    if quality is not None and not 1 <= quality <= 100:
+        raise BadInputError(f"a quality of {quality} cannot be saved: give a number from 1 to 100")
     if isinstance(photo, Image.Image):
         photo = decode_photo(photo)
     file_format = _format_of(to)
@@ -55,9 +65,10 @@ def encode_photo(photo: Photo | Image.Image, to: str | Path = "png", *, source_t
         raise BadInputError("the picture has transparency, which JPEG cannot hold: save it as PNG or WebP")
     if file_format == "WEBP" and max(photo.size) > LARGEST_WEBP_SIDE:
         raise BadInputError(f"no side of a WebP picture may exceed {LARGEST_WEBP_SIDE} pixels: save it as PNG")
-    xmp = XMP.format(source_type=source_type)
+    xmp = None if source_type is None else XMP.format(source_type=source_type)
     file = io.BytesIO()
-    photo.to_image().save(file, file_format, icc_profile=photo.icc_profile, **_options(file_format, xmp))
+    options = _options(file_format, quality) | _metadata(file_format, xmp)
+    photo.to_image().save(file, file_format, icc_profile=photo.icc_profile, **options)
     return file.getvalue()
 
 
@@ -69,12 +80,22 @@ def _format_of(to: str | Path) -> str:
     return FORMATS[ending]
 
 
-def _options(file_format: str, xmp: str) -> dict[str, Any]:
+def _options(file_format: str, quality: int | None) -> dict[str, Any]:
     if file_format == "PNG":
-        text = PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", xmp)
         # On photos run lengths after PNG's filters are both faster and smaller than zlib's fastest level.
-        return {"pnginfo": text, "compress_level": 1, "compress_type": ZLIB_RUN_LENGTH}
+        return {"compress_level": 1, "compress_type": ZLIB_RUN_LENGTH}
     if file_format == "JPEG":
-        return {"xmp": xmp.encode(), "quality": 95, "subsampling": 0}
-    return {"xmp": xmp.encode(), "lossless": True, "method": 0, "quality": 20, "exact": True}
+        return {"quality": quality or 95, "subsampling": 0}
+    if quality in (None, 100):
+        return {"lossless": True, "method": 0, "quality": 20, "exact": True}
+    return {"quality": quality, "method": 3}
+
+
+def _metadata(file_format: str, xmp: str | None) -> dict[str, Any]:
+    if xmp is None:
+        return {}
+    if file_format != "PNG":
+        return {"xmp": xmp.encode()}
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp)
+    return {"pnginfo": text}

@@ -25,6 +25,7 @@ Refusal = Literal[
     "too-expensive",
     "mask-size-mismatch",
     "empty-mask",
+    "no-margin",
 ]
 
 
