@@ -6,7 +6,7 @@ from photo_files import picture, random_hole, srgb_profile
 
 from ediffuser.editing import Photo, PhotoError
 from ediffuser.editing import compose as composing
-from ediffuser.editing.compose import compose, cut_patch, grow, hole_box
+from ediffuser.editing.compose import compose, cut_patch, grow
 from ediffuser.editing.extend import extend
 
 
