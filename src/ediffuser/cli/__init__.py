@@ -12,11 +12,19 @@ from ediffuser.cli.colorize import colorize
 from ediffuser.cli.generate import generate
 from ediffuser.cli.inpaint import inpaint
 from ediffuser.cli.models import models
+from ediffuser.cli.serve import serve
 from ediffuser.cli.train import train
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.training import DivergedError
 
-COMMANDS = {"inpaint": inpaint, "colorize": colorize, "generate": generate, "train": train, "models": models}
+COMMANDS = {
+    "serve": serve,
+    "inpaint": inpaint,
+    "colorize": colorize,
+    "generate": generate,
+    "train": train,
+    "models": models,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -170,6 +170,25 @@ class Preview(Answer):
     image: str = Field(description="data:image/webp;base64,...")
 
 
+class Cancelled(Answer):
+    """Event `cancelled`: nothing more to say."""
+
+
+class JobEvents(Answer):
+    """What each event of a job's stream carries, by the event's name."""
+
+    snapshot: JobInfo = Field(description="First on every connection.")
+    queued: Queued
+    position: Queued
+    started: Started
+    step: Progress
+    preview: Preview
+    variation: ResultInfo
+    done: JobInfo = Field(description="The last event.")
+    failed: Problem = Field(description="The last event.")
+    cancelled: Cancelled = Field(description="The last event.")
+
+
 class ModelInfo(Answer):
     """A model to choose from."""
 

@@ -1,0 +1,95 @@
+"""What can be chosen from: models and samplers."""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import TypeAdapter
+
+from ediffuser import zoo
+from ediffuser.generate import DEFAULT_SAMPLER
+from ediffuser.model import ModelConfig, load_config
+from ediffuser.samplers import AnySampler
+from ediffuser.server.problems import ProblemError
+from ediffuser.server.schemas import ModelCard, ModelInfo, SamplerInfo
+from ediffuser.server.settings import ServerSettings
+
+NO_CARD = "A model of your own: the checkpoint that this server was started with."
+NO_LICENCE = "Not stated."
+
+
+class Catalogue:
+    """The shipped models, and the one that the server was started with."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        """Reads the models' configurations and cards, no weights."""
+        self._cards: dict[str, ModelCard] = {}
+        self._configs: dict[str, ModelConfig] = {}
+        for entry in zoo.entries():
+            self._add(entry.name, entry.path, settings.model, entry)
+        if settings.model not in self._cards and settings.stub is None:
+            self._add(settings.model, zoo.find(settings.model), settings.model, None)
+
+    def models(self) -> list[ModelInfo]:
+        """All models, by name."""
+        names = ModelInfo.model_fields
+        return [ModelInfo(**{name: getattr(card, name) for name in names}) for card in self._cards.values()]
+
+    def model(self, name: str) -> ModelCard | None:
+        """A model with its card."""
+        return self._cards.get(name)
+
+    def check(self, model: str, sampler: AnySampler) -> None:
+        """Refuses what the worker could not paint with.
+
+        Raises:
+            ProblemError: 422 if there is no such model, or it does not inpaint.
+            BadInputError: If the sampler does not suit it.
+        """
+        config = self._configs.get(model)
+        if config is None:
+            title = f"There is no such model: options.model must be one of {', '.join(self._configs)}."
+            raise ProblemError(422, "unknown-model", title)
+        if config.task.kind != "inpainting":
+            raise ProblemError(422, "wrong-task", "This model was not trained to paint holes: choose another.")
+        sampler.times(config.schedule)
+
+    def _add(self, name: str, path: Path, default: str, entry: zoo.Entry | None) -> None:
+        config = load_config(path)
+        self._configs[name] = config
+        self._cards[name] = ModelCard(
+            name=name,
+            task=config.task.kind,
+            resolution=config.network.resolution,
+            summary=entry.summary if entry else NO_CARD,
+            licence=_licence(entry.card) if entry else NO_LICENCE,
+            default=name == default,
+            default_sampler=DEFAULT_SAMPLER,
+            card=entry.card if entry else "",
+            figures=entry.figures if entry else {},
+        )
+
+
+def samplers() -> list[SamplerInfo]:
+    """All samplers; the first sentence of a sampler's file is its title, a colon, and what it is good for."""
+    return [_sampler(member) for member in get_args(get_args(AnySampler)[0])]
+
+
+def _sampler(member: Any) -> SamplerInfo:  # noqa: ANN401 - a class of the union
+    first = (inspect.getdoc(sys.modules[member.__module__]) or member.__name__).splitlines()[0]
+    title, _, summary = first.partition(": ")
+    return SamplerInfo(
+        kind=member.kind,
+        title=title,
+        summary=(summary or title).strip(),
+        json_schema=TypeAdapter(member).json_schema(),
+    )
+
+
+def _licence(card: str) -> str:
+    """The sentence of a model card that says who may use the weights."""
+    sentences = re.split(r"(?<=\.)\s+", card)
+    said = [" ".join(sentence.split()) for sentence in sentences if re.search(r"licen[cs]e|non-commercial", sentence)]
+    return said[0] if said else NO_LICENCE

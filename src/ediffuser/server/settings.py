@@ -1,0 +1,56 @@
+"""What a server is told when it starts."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ediffuser.runtime.device import PrecisionName
+from ediffuser.server.messages import StubSettings, WorkerSettings
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+LARGEST_FILE = 25_000_000  # bytes of a photo or a mask
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How to serve.
+
+    Attributes:
+        data: The data directory; one server at a time.
+        model: What is loaded at the start, and painted with where a job names none.
+        device: auto, cpu, cuda, ...
+        precision: auto, float32 or bf16.
+        batch_rows: Most variations in one batch; None is 1 on a CPU and 16 elsewhere.
+        queue: Most jobs that wait.
+        token: Secret that every client must know; None where only this computer can connect.
+        hosts: Names under which browsers may address the server, in lower case, without a port.
+        own_address: Also the address on which a connection came in is such a name.
+        image_age: Seconds after which an unused picture is forgotten.
+        image_bytes: Most bytes of stored pictures.
+        grace: Seconds that running jobs get when the server stops.
+        stub: Paint with a stub in the place of a model.
+    """
+
+    data: Path
+    model: str = "faces-128"
+    device: str = "auto"
+    precision: PrecisionName = "auto"
+    batch_rows: int | None = None
+    queue: int = 64
+    token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = LOOPBACK
+    own_address: bool = False
+    image_age: float = 7 * 86_400
+    image_bytes: int = 4 * 2**30
+    grace: float = 5.0
+    stub: StubSettings | None = None
+
+    def worker(self) -> WorkerSettings:
+        """What the worker process is told of it."""
+        return WorkerSettings(
+            data=self.data,
+            model=self.model,
+            device=self.device,
+            precision=self.precision,
+            batch_rows=self.batch_rows,
+            stub=self.stub,
+        )
