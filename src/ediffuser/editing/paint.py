@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Box, Crop, plan_crops
+from ediffuser.editing.feather import blended, edge_weights
 from ediffuser.editing.resample import enlarge, shrink
 from ediffuser.editing.seam import match, with_ring
 
@@ -52,6 +53,7 @@ class Plan:
         *,
         context: float = CONTEXT,
         most_crops: int = MOST_CROPS,
+        feather: int = 0,
     ) -> None:
         """Chooses the squares; see `plan_crops`.
 
@@ -61,6 +63,7 @@ class Plan:
             resolution: r, side of the model's pictures.
             context: Side of a square over its part's longer side.
             most_crops: Upper bound on the number of squares.
+            feather: Width in pixels of the soft edge inside the hole.
         """
         self.resolution = resolution
         self.crops = plan_crops(hole, resolution, context=context, most_crops=most_crops)
@@ -69,6 +72,7 @@ class Plan:
         self._hole = hole[self.box.window].copy()
         self._shared: dict[int, tuple[Tensor, Tensor]] = {}
         self._first: Tensor | None = None
+        self._weights = edge_weights(hole, self.box, feather) if feather else None
 
     def patch(self) -> np.ndarray:
         """The hole's bounding box of the picture, a copy: uint8, shape (h, w, 3 or 4)."""
@@ -87,6 +91,10 @@ class Plan:
         for channel, levels in enumerate((cells.numpy() + 1) * 127.5):
             pixels = np.rint(enlarge(levels, crop, crop.part)).clip(0, 255).astype(np.uint8)
             np.copyto(patch[window][..., channel], pixels, where=self._hole[window])
+
+    def finished(self, patch: np.ndarray) -> np.ndarray:
+        """The painted patch with its soft edge."""
+        return patch if self._weights is None else blended(patch, self._pixels[self.box.window], self._weights)
 
     def _holes(self, number: int) -> tuple[Tensor, Tensor]:
         """What crops before this one have left to paint of the square, and the same with its ring."""
@@ -134,7 +142,7 @@ def paint(plan: Plan, variation: int) -> Generator[Ask, Tensor, np.ndarray]:
         painted = yield ask
         patch = plan.patch() if patch is None else patch
         plan.paste(patch, ask.crop, matched([ask], painted[None])[0])
-    return plan.patch() if patch is None else patch
+    return plan.patch() if patch is None else plan.finished(patch)
 
 
 def matched(asks: list[Ask], painted: Tensor) -> Tensor:

@@ -135,6 +135,11 @@ class JobStore:
             turns = {row["client"]: row["turn"] for row in self._database.rows(query)}
             return round_robin([(row["client"], row["id"]) for row in waiting], turns)
 
+    def waiting(self) -> list[JobOptions]:
+        """What the queued jobs ask for, in the order of the queue."""
+        with self._database.lock:
+            return [JobOptions.model_validate_json(self._row(job)["options"]) for job in self.order()]
+
     def claim(self, lease: float, busy: Collection[str] = (), *, alone: bool = True) -> tuple[Run, Event] | None:
         """Takes the next job out of the queue, to be run.
 

@@ -1,4 +1,4 @@
-"""What the server and its worker process say to each other over a pipe. Plain frozen values; torch is not needed."""
+"""What the server and its worker process say to each other over a pipe. Plain frozen values."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -20,7 +20,7 @@ def new_id() -> str:
 
 
 def image_directory(data: Path, image: str) -> Path:
-    """Holds `pixels.npy` and `meta.json` of an uploaded picture."""
+    """Holds `pixels.npy`, `meta.json` and perhaps `icc.bin` of an uploaded picture."""
     return data / "images" / image
 
 
@@ -73,6 +73,12 @@ def read_pixels(data: Path, image: str) -> np.ndarray:
         FileNotFoundError: If there is no such picture.
     """
     return np.load(image_directory(data, image) / "pixels.npy", mmap_mode="r", allow_pickle=False)
+
+
+def read_profile(data: Path, image: str) -> bytes | None:
+    """The RGB profile of a picture, None for sRGB."""
+    path = image_directory(data, image) / "icc.bin"
+    return path.read_bytes() if path.exists() else None
 
 
 def remove_job(data: Path, job: str) -> None:

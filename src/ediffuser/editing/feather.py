@@ -1,0 +1,38 @@
+"""A soft edge that lies inside the hole: outside, not a byte changes."""
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from ediffuser.editing.crop import Box
+
+
+def edge_weights(hole: np.ndarray, box: Box, width: int) -> np.ndarray:
+    """How much of the painted picture each pixel gets: it rises over `width` pixels from the hole's edge inwards.
+
+    The border of the picture is no edge.
+
+    Args:
+        hole: bool, shape (H, W), True where to paint.
+        box: The hole's bounding box.
+        width: In pixels, at least 0: 0 gives 1 in the hole.
+
+    Returns:
+        float32 in [0, 1], the size of the box: 0 outside the hole, min(1, d / (`width` + 1)) at distance d >= 1 from
+        the nearest pixel outside.
+    """
+    rim = Box(max(box.top - 1, 0), max(box.left - 1, 0), box.bottom + 1, box.right + 1)  # at most one line more
+    inside = hole[rim.window]
+    if width == 0 or inside.all():
+        return hole[box.window].astype(np.float32)
+    distances = np.asarray(distance_transform_edt(inside), dtype=np.float32)
+    top, left = box.top - rim.top, box.left - rim.left
+    return (distances[top : top + box.height, left : left + box.width] / (width + 1)).clip(max=1)
+
+
+def blended(painted: np.ndarray, known: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A mixture of two pictures: uint8, shape (H, W, C), `weights` of shape (H, W) of the painted one.
+
+    Where the weight is 0 or 1 the bytes are those of one of them.
+    """
+    mixture = known + weights[..., None] * (painted.astype(np.float32) - known)
+    return np.rint(mixture).astype(np.uint8)

@@ -1,0 +1,171 @@
+"""What the worker paints with: a model, or in tests a stub. Both paint rows that need not belong together."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ediffuser import zoo
+from ediffuser.editing.paint import Ask
+from ediffuser.generate import inpaint_rows, load
+from ediffuser.model import Model
+from ediffuser.runtime.errors import unknown_name
+from ediffuser.runtime.noise import derived_seed
+from ediffuser.samplers import Ddim, Sampler
+from ediffuser.server.messages import StubSettings, WorkerSettings
+
+MOST_MODELS = 2
+ROWS_ELSEWHERE = 16
+ROWS_ON_CPU = 2
+"""A row of faces-128 takes 46 ms alone, 40 ms in two, 35 ms in four (one core, bf16; `benchmarks/web_jobs.py --rows`):
+two rows cost 14 % more than four, and bring the first picture in nearly half the time."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a batch stands after a network call.
+
+    Attributes:
+        x: The pictures, once `calls` is `total`; shape (B, 3, r, r).
+        x0: What is expected to become of them.
+        calls: Calls so far.
+        total: Calls until the end.
+        finite: For each row, whether all that the network said was numbers.
+    """
+
+    x: Tensor
+    x0: Tensor
+    calls: int
+    total: int
+    finite: tuple[bool, ...]
+
+
+class Painter(Protocol):
+    """Paints batches."""
+
+    device: str
+    rows: int
+
+    def resolution(self, model: str) -> int:
+        """Side of a model's pictures.
+
+        Raises:
+            BadInputError: If there is no such model.
+        """
+        ...
+
+    def paint(
+        self, model: str, sampler: Sampler, asks: Sequence[Ask], keys: Sequence[tuple[int, int]]
+    ) -> Iterator[Frame]:
+        """The way of a batch; row k is drawn from keys[k], (seed, index).
+
+        Raises:
+            BadInputError: If the sampler does not suit the model.
+        """
+        ...
+
+
+def painter_of(settings: WorkerSettings) -> Painter:
+    """The painter that the settings ask for, loaded and warm.
+
+    Raises:
+        BadInputError: If there is no such model or device.
+    """
+    return ModelPainter(settings) if settings.stub is None else StubPainter(settings.stub, settings.batch_rows)
+
+
+class ModelPainter:
+    """Paints with models of the zoo, and with the one that the settings name."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """Loads the settings' model and runs it once.
+
+        Raises:
+            BadInputError: If there is no such model or device.
+        """
+        self._settings = settings
+        self._models: dict[str, Model] = {}
+        model = self._model(settings.model)
+        self.device = str(model.device)
+        self.rows = settings.batch_rows or (ROWS_ON_CPU if model.device.type == "cpu" else ROWS_ELSEWHERE)
+        images = torch.zeros(self.rows, *model.shape)
+        keys = [(0, row) for row in range(self.rows)]
+        list(inpaint_rows(model, images, torch.ones_like(images[:, :1]), keys, Ddim(steps=1)))
+
+    def resolution(self, model: str) -> int:
+        """Side of a model's pictures."""
+        return self._model(model).resolution
+
+    def paint(
+        self, model: str, sampler: Sampler, asks: Sequence[Ask], keys: Sequence[tuple[int, int]]
+    ) -> Iterator[Frame]:
+        """The way of a batch."""
+        loaded = self._model(model)
+        watched = _Watched(loaded.network, len(asks))
+        images, holes = torch.stack([ask.image for ask in asks]), torch.stack([ask.hole for ask in asks])
+        for step in inpaint_rows(replace(loaded, network=watched), images, holes, keys, sampler):
+            calls = int(step.calls[0])
+            yield Frame(step.x.clamp(-1, 1), step.x0, calls, max(calls, round(calls / step.progress)), watched.finite)
+
+    def _model(self, name: str) -> Model:
+        """The model of that name; the least recently loaded one makes room."""
+        if name not in self._models:
+            known = {entry.name for entry in zoo.entries()} | {self._settings.model}
+            if name not in known:
+                raise unknown_name("model", name, known)
+            if len(self._models) == MOST_MODELS:
+                del self._models[next(iter(self._models))]
+            self._models[name] = load(name, device=self._settings.device, precision=self._settings.precision)
+        return self._models[name]
+
+
+class _Watched(nn.Module):
+    """A network, and whether each row of its output was finite in every call: samplers clip an infinity away."""
+
+    def __init__(self, network: nn.Module, rows: int) -> None:
+        super().__init__()
+        self._network = network
+        self.finite = (True,) * rows
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        output = self._network(x, t)
+        rows = output.isfinite().flatten(1).all(dim=1).tolist()
+        self.finite = tuple(before and now for before, now in zip(self.finite, rows, strict=True))
+        return output
+
+
+class StubPainter:
+    """Paints noise of (seed, index) without a network."""
+
+    def __init__(self, settings: StubSettings, rows: int | None) -> None:
+        """Ready at once."""
+        self._settings = settings
+        self.device = "stub"
+        self.rows = rows or ROWS_ON_CPU
+
+    def resolution(self, model: str) -> int:
+        """The same for every name."""
+        return self._settings.resolution
+
+    def paint(
+        self, model: str, sampler: Sampler, asks: Sequence[Ask], keys: Sequence[tuple[int, int]]
+    ) -> Iterator[Frame]:
+        """The finished pictures in every frame."""
+        seeds = [seed for seed, _ in keys]
+        if self._settings.fatal_seed in seeds:
+            os._exit(1)
+        x = torch.stack([stub_picture(key, self._settings.resolution) for key in keys])
+        finite = tuple(seed != self._settings.nonfinite_seed for seed in seeds)
+        for call in range(1, self._settings.calls + 1):
+            time.sleep(self._settings.seconds)
+            yield Frame(x, x, call, self._settings.calls, finite)
+
+
+def stub_picture(key: tuple[int, int], resolution: int) -> Tensor:
+    """What the stub paints for (seed, index): uniform in [-1, 1], shape (3, r, r)."""
+    generator = torch.Generator().manual_seed(derived_seed(*key))
+    return torch.rand(3, resolution, resolution, generator=generator) * 2 - 1
