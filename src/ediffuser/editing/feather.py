@@ -1,8 +1,8 @@
 """A soft edge that lies inside the hole: outside, not a byte changes."""
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
+from ediffuser.editing.compose import distances
 from ediffuser.editing.crop import Box
 
 
@@ -20,13 +20,10 @@ def edge_weights(hole: np.ndarray, box: Box, width: int) -> np.ndarray:
         float32 in [0, 1], the size of the box: 0 outside the hole, min(1, d / (`width` + 1)) at distance d >= 1 from
         the nearest pixel outside.
     """
-    rim = Box(max(box.top - 1, 0), max(box.left - 1, 0), box.bottom + 1, box.right + 1)  # at most one line more
-    inside = hole[rim.window]
-    if width == 0 or inside.all():
-        return hole[box.window].astype(np.float32)
-    distances = np.asarray(distance_transform_edt(inside), dtype=np.float32)
-    top, left = box.top - rim.top, box.left - rim.left
-    return (distances[top : top + box.height, left : left + box.width] / (width + 1)).clip(max=1)
+    weights = np.empty((box.height, box.width), np.float32)
+    for rows, distance in distances(~hole, box, width + 1):
+        weights[rows] = (distance / (width + 1)).clip(max=1)
+    return weights
 
 
 def blended(painted: np.ndarray, known: np.ndarray, weights: np.ndarray) -> np.ndarray:

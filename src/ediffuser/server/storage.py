@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ediffuser.editing.compose import hole_box
 from ediffuser.runtime.files import write_atomically
 from ediffuser.server.schemas import Box
 
@@ -51,9 +52,8 @@ def write_mask(data: Path, job: str, hole: np.ndarray) -> None:
 
 def box_of(hole: np.ndarray) -> Box:
     """The bounding box of a hole with at least one pixel."""
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    return Box(left=left, top=top, width=int(columns[-1]) + 1 - left, height=int(rows[-1]) + 1 - top)
+    box = hole_box(hole)
+    return Box(left=box.left, top=box.top, width=box.width, height=box.height)
 
 
 def read_mask(data: Path, job: str, width: int) -> np.ndarray:
