@@ -1,5 +1,15 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { setStage } from "./stage";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/layout.css";
+import "./styles/start.css";
+import "./styles/results.css";
+import "./styles/dialogs.css";
 
+setStage(null); // window.ediffuser is there from the start
 const root = document.getElementById("root");
-if (root) createRoot(root).render(<StrictMode>EDIFFUSER</StrictMode>);
+if (root) createRoot(root).render(<StrictMode><App /></StrictMode>);

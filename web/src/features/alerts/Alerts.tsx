@@ -1,0 +1,18 @@
+import { dismiss, useStore } from "../../store";
+import { strings } from "../../strings";
+import { IconButton } from "../shell/IconButton";
+
+/** What went wrong; stays until it is read. */
+export function Alerts() {
+  const alerts = useStore((state) => state.alerts);
+  return (
+    <div className="alerts">
+      {alerts.map(({ id, text }) => (
+        <div key={id} className="alert">
+          <p role="alert">{text}</p>
+          <IconButton icon="close" label={strings.common.dismiss} onClick={() => dismiss(id)} />
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,16 @@
+import { retryNow } from "../../api/connection";
+import { useStore } from "../../store";
+import { strings } from "../../strings";
+
+/** The server is away; the page waits for it. */
+export function AwayBanner() {
+  const away = useStore((state) => state.away);
+  if (!away) return null;
+  return (
+    <div className="away" role="alert">
+      <span className="spinner" aria-hidden="true" />
+      <span>{strings.away.text}</span>
+      <button type="button" className="button small" onClick={retryNow}>{strings.away.retry}</button>
+    </div>
+  );
+}

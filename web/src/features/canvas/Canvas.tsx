@@ -1,0 +1,41 @@
+import { useEffect, useRef } from "react";
+import { fits, set, useStore } from "../../store";
+import { strings } from "../../strings";
+import { bind } from "./bind";
+import { KeyboardPointer } from "./KeyboardPointer";
+
+/** What is on the canvas when it is not the plain input. */
+function Badge() {
+  const run = useStore((state) => (fits(state) ? state.run : null));
+  const shown = useStore((state) => state.shown);
+  const compare = useStore((state) => state.compare);
+  if (!run || shown === null) return null;
+  const text = strings.results;
+  return <span className="badge">{compare === "input" ? text.input : text.variation(shown + 1)}</span>;
+}
+
+/** The line between input and result, for the keyboard; the pointer drags it on the canvas. */
+function Divider() {
+  const compare = useStore((state) => state.compare);
+  if (typeof compare !== "number") return null;
+  return (
+    <input type="range" className="divider" aria-label={strings.results.sliderLabel} min={0} max={1} step={0.01} value={compare}
+      onChange={(event) => set({ compare: Number(event.target.value) })} />
+  );
+}
+
+/** Where the stage lives. */
+export function Canvas() {
+  const host = useRef<HTMLDivElement>(null);
+  useEffect(() => (host.current ? bind(host.current) : undefined), []);
+  return (
+    <div className="canvas">
+      <div ref={host} className="host" data-testid="stage" onPointerDownCapture={(event) => {
+        if (event.target instanceof HTMLElement) event.target.closest<HTMLElement>("[tabindex]")?.focus({ preventScroll: true });
+      }} />
+      <Badge />
+      <Divider />
+      <KeyboardPointer />
+    </div>
+  );
+}

@@ -1,0 +1,34 @@
+import { Dialog } from "radix-ui";
+import type { ReactNode } from "react";
+import { set, useStore } from "../../store";
+import type { Dialog as DialogName } from "../../store";
+import { strings } from "../../strings";
+import { IconButton } from "../shell/IconButton";
+
+interface Props {
+  name: Exclude<DialogName, null>;
+  title: string;
+  text?: string;
+  wide?: boolean;
+  children: ReactNode;
+}
+
+/** A dialog that the store opens and closes. */
+export function Modal({ name, title, text, wide = false, children }: Props) {
+  const open = useStore((state) => state.dialog === name);
+  return (
+    <Dialog.Root open={open} onOpenChange={(next) => set({ dialog: next ? name : null })}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className={`dialog ${wide ? "wide" : ""}`} {...(text ? {} : { "aria-describedby": undefined })}>
+          <div className="dialog-head">
+            <Dialog.Title>{title}</Dialog.Title>
+            <Dialog.Close asChild><IconButton icon="close" label={strings.common.close} /></Dialog.Close>
+          </div>
+          {text ? <Dialog.Description className="hint">{text}</Dialog.Description> : null}
+          {children}
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}

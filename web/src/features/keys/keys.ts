@@ -1,0 +1,66 @@
+// The one keyboard handler of the page. Tab is nobody's but the browser's.
+import { get, set } from "../../store";
+import { arrow, commands, enter, escape, single } from "./table";
+
+const TYPING = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]";
+const OWN_ARROWS = "[role=slider], [role=radio], [role=radiogroup], [role=combobox], [role=listbox], [role=menu], [role=tab], input, [data-keys=own]";
+const OWN_ENTER = "a, button:not([data-tool]), summary, [role=combobox], [role=option], [role=menuitem]";
+
+/** The letter that is written on the key; where the layout has no Latin letters, the one at that place on a US keyboard. */
+export function letter(event: Pick<KeyboardEvent, "key" | "code">): string {
+  if (event.key.length > 1 || event.key.charCodeAt(0) < 128) return event.key.toLowerCase();
+  return /^Key([A-Z])$/.exec(event.code)?.[1]?.toLowerCase() ?? event.key;
+}
+
+const inDialog = () => get().question !== null || document.querySelector("[role=dialog], [role=alertdialog], [role=menu], [role=listbox]") !== null;
+
+function handle(event: KeyboardEvent): boolean {
+  const target = event.target instanceof Element ? event.target : document.body;
+  const key = letter(event);
+  const altGraph = event.getModifierState("AltGraph");
+  const command = (event.ctrlKey || event.metaKey) && !altGraph;
+  if (inDialog()) return false;
+  const typing = target.matches(TYPING);
+  if (command && !event.altKey) {
+    if (typing && key !== "enter" && key !== "o" && key !== "s") return false;
+    const run = commands[event.shiftKey ? `shift+${key}` : key];
+    if (!run) return false;
+    run();
+    return true;
+  }
+  if (key === "escape") return escape();
+  if (typing || (event.altKey && !altGraph)) return false;
+  if (key === "enter") return !target.matches(OWN_ENTER) && enter();
+  if (key.startsWith("arrow")) return !target.closest(OWN_ARROWS) && arrow(key, event.shiftKey);
+  if (!get().singleKeys && key !== "?") return false;
+  if (key === "c") {
+    if (!event.repeat && get().shown !== null) set({ compare: "input" });
+    return true;
+  }
+  const run = single[key];
+  if (!run || get().restored === false) return false;
+  run();
+  return true;
+}
+
+/** Listens; returns how to stop. */
+export function listen(): () => void {
+  const down = (event: KeyboardEvent) => {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (handle(event)) event.preventDefault();
+  };
+  const release = () => {
+    if (get().compare === "input") set({ compare: null });
+  };
+  const up = (event: KeyboardEvent) => {
+    if (letter(event) === "c") release();
+  };
+  window.addEventListener("keydown", down);
+  window.addEventListener("keyup", up);
+  window.addEventListener("blur", release);
+  return () => {
+    window.removeEventListener("keydown", down);
+    window.removeEventListener("keyup", up);
+    window.removeEventListener("blur", release);
+  };
+}

@@ -1,0 +1,95 @@
+import { Slider } from "radix-ui";
+import { configure, useStore } from "../../store";
+import { strings } from "../../strings";
+import { Choice } from "./Choice";
+import { NumberField } from "./NumberField";
+import { fields } from "./schema";
+import { SchemaField } from "./SchemaField";
+import { Seed } from "./Seed";
+import { setSampler, switchSampler, useCatalogue } from "./useCatalogue";
+import type { Catalogue } from "./useCatalogue";
+import { Variations } from "./Variations";
+
+const WIDEST = 256;
+
+function Feather() {
+  const feather = useStore((state) => state.settings.feather);
+  const text = strings.panel;
+  return (
+    <div className="field">
+      <span className="field-label">{text.feather}<output className="value">{strings.tools.pixels(feather)}</output></span>
+      <Slider.Root className="slider" min={0} max={64} step={1} value={[Math.min(feather, 64)]}
+        onValueChange={([value]) => value !== undefined && configure({ feather: Math.min(WIDEST, value) })}>
+        <Slider.Track className="slider-track"><Slider.Range className="slider-range" /></Slider.Track>
+        <Slider.Thumb className="slider-thumb" aria-label={text.feather} aria-valuetext={strings.tools.pixels(feather)} />
+      </Slider.Root>
+      <p className="hint">{text.featherHint}</p>
+    </div>
+  );
+}
+
+function samplerOf(catalogue: Catalogue) {
+  const info = catalogue.samplers.find((one) => one.kind === catalogue.sampler?.kind) ?? null;
+  const all = info ? fields(info.json_schema) : [];
+  return { info, steps: all.find((one) => one.name === "steps"), others: all.filter((one) => one.name !== "steps") };
+}
+
+function Steps({ catalogue }: { catalogue: Catalogue }) {
+  const { steps } = samplerOf(catalogue);
+  if (!steps) return null;
+  const value = catalogue.sampler?.["steps"];
+  return (
+    <NumberField label={strings.panel.steps} value={typeof value === "number" ? value : null} least={steps.least ?? 1} most={steps.most ?? 1000}
+      nullable={steps.nullable} placeholder={strings.panel.stepsAll} onChange={(next) => setSampler(catalogue.sampler, { steps: next })} />
+  );
+}
+
+function Advanced({ catalogue }: { catalogue: Catalogue }) {
+  const context = useStore((state) => state.settings.context);
+  const { sampler, samplers } = catalogue;
+  const { info, others } = samplerOf(catalogue);
+  const change = (kind: string) => {
+    const next = samplers.find((one) => one.kind === kind);
+    if (!next) return;
+    const defaults = fields(next.json_schema).filter((one) => one.standard !== undefined).map((one) => [one.name, one.standard] as const);
+    switchSampler(sampler, kind, Object.fromEntries(defaults));
+  };
+  return (
+    <details className="advanced">
+      <summary>{strings.panel.advanced}</summary>
+      <div className="fields">
+        <Choice label={strings.panel.sampler} value={sampler?.kind ?? ""} options={samplers.map((one) => [one.kind, one.title] as const)}
+          hint={info?.summary} onChange={change} />
+        {others.map((spec) => (
+          <SchemaField key={`${sampler?.kind}.${spec.name}`} spec={spec} value={sampler?.[spec.name]}
+            onChange={(value) => setSampler(sampler, { [spec.name]: value })} />
+        ))}
+        <NumberField label={strings.panel.context} value={context} least={1} most={64} step="any" nullable placeholder={strings.panel.automatic}
+          hint={strings.panel.contextHint} onChange={(value) => configure({ context: value })} />
+      </div>
+    </details>
+  );
+}
+
+/** How the hole is painted. */
+export function SettingsForm() {
+  const catalogue = useCatalogue();
+  const text = strings.panel;
+  return (
+    <div className="fields">
+      {catalogue ? (
+        <Choice label={text.model} value={catalogue.model?.name ?? ""} options={catalogue.models.map((one) => [one.name, one.name] as const)}
+          hint={catalogue.model?.summary} onChange={(model) => configure({ model, sampler: null })} />
+      ) : (
+        <p className="hint">{text.loading}</p>
+      )}
+      <div className="pair">
+        <Variations />
+        {catalogue ? <Steps catalogue={catalogue} /> : null}
+      </div>
+      <Seed />
+      <Feather />
+      {catalogue ? <Advanced catalogue={catalogue} /> : null}
+    </div>
+  );
+}
