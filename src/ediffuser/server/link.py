@@ -9,6 +9,9 @@ from multiprocessing.connection import Connection
 
 from ediffuser.server.messages import Command, Report, WorkerSettings
 
+START_METHOD = "spawn"
+"""A clean process: the server has threads, and CUDA does not survive a fork."""
+
 
 def _work(connection: Connection, settings: WorkerSettings) -> None:
     from ediffuser.server.worker import main  # PyTorch is for the child alone
@@ -21,7 +24,7 @@ class Link:
 
     def __init__(self, settings: WorkerSettings) -> None:
         """Starts the process; call it in a thread, as that takes a moment."""
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(START_METHOD)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, settings), name="ediffuser-worker", daemon=True)
         self._process.start()
