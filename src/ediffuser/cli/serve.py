@@ -22,6 +22,7 @@ def serve(
     precision: PrecisionName = "auto",
     batch_rows: int | None = None,
     queue: int = 64,
+    segmenter: Path | None = None,
     open: bool = False,
     token: str | None = None,
     allow_host: UseAppendAction[tuple[str, ...]] = (),
@@ -39,6 +40,7 @@ def serve(
         precision: auto, float32 or bf16.
         batch_rows: Most variations painted at once; chosen by the device if not given.
         queue: Most jobs that wait.
+        segmenter: A segmentation network, ONNX, for selection by clicks; without one a classical method is used.
         open: Open the page in the browser.
         token: Secret that clients must know, at least 16 letters and digits; "new" makes one.
         allow_host: Further host names by which browsers may address the server, such as that of a proxy.
@@ -56,6 +58,7 @@ def serve(
         precision=precision,
         batch_rows=batch_rows,
         queue=queue,
+        segmenter=segmenter,
         token=_token(token, host, beyond),
         hosts=(*loopback, *(name.lower() for name in allow_host)),
         own_address=beyond,

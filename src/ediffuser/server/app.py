@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from ediffuser.server import problems
 from ediffuser.server.guard import Guard
-from ediffuser.server.routes import catalogue, images, jobs, results
+from ediffuser.server.routes import catalogue, images, jobs, results, selections
 from ediffuser.server.routes.page import page_router
 from ediffuser.server.schemas import JobEvents, JobOptions, Margins, Problem, ResultName, SelectionRequest
 from ediffuser.server.services import running
@@ -45,7 +45,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Guard, settings=settings)
-    for router in (images.router, jobs.router, results.router, catalogue.router, page_router()):
+    for router in (images.router, selections.router, jobs.router, results.router, catalogue.router, page_router()):
         app.include_router(router)
     app.openapi = lambda: described(app)
     return app

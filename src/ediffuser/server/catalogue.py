@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from ediffuser import zoo
 from ediffuser.generate import DEFAULT_SAMPLER
 from ediffuser.model import ModelConfig, load_config
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import AnySampler
 from ediffuser.server.problems import ProblemError
 from ediffuser.server.schemas import ModelCard, ModelInfo, SamplerInfo
@@ -45,8 +46,7 @@ class Catalogue:
         """Refuses what the worker could not paint with.
 
         Raises:
-            ProblemError: 422 if there is no such model, or it does not inpaint.
-            BadInputError: If the sampler does not suit it.
+            ProblemError: 422 if there is no such model, it does not inpaint, or the sampler does not suit it.
         """
         config = self._configs.get(model)
         if config is None:
@@ -54,7 +54,11 @@ class Catalogue:
             raise ProblemError(422, "unknown-model", title)
         if config.task.kind != "inpainting":
             raise ProblemError(422, "wrong-task", "This model was not trained to paint holes: choose another.")
-        sampler.times(config.schedule)
+        try:
+            sampler.times(config.schedule)
+        except BadInputError as error:
+            title = "This sampler does not suit the model: options.sampler.steps is too large."
+            raise ProblemError(422, "unsuitable-sampler", title) from error
 
     def _add(self, name: str, path: Path, default: str, entry: zoo.Entry | None) -> None:
         config = load_config(path)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ediffuser.editing.compose import compose
-from ediffuser.editing.encode import encode_photo
+from ediffuser.editing.encode import COMPOSITE, encode_photo
 from ediffuser.editing.photo import Photo
 from ediffuser.server.problems import ProblemError
 from ediffuser.server.schemas import FileFormat
@@ -31,7 +31,7 @@ def encoded(photo: Photo, file_format: FileFormat, quality: int | None, *, gener
     if file_format == "jpeg" and photo.pixels.shape[2] == 4:
         title = "The picture has transparency, which JPEG cannot hold: take PNG or WebP."
         raise ProblemError(422, "transparency", title)
-    return encode_photo(photo, file_format)
+    return encode_photo(photo, file_format, quality=quality, source_type=COMPOSITE if generated else None)
 
 
 def shrunk(photo: Photo, max_side: int) -> Photo:

@@ -35,8 +35,9 @@ BY_STATUS = {
     507: ("disk-full", "The server's disk is full: free some space and try again."),
 }
 
-# Pillow's own words may quote the file.
-DAMAGED = {
+# Where the library's sentence would quote the file, or name an option of the command line.
+SENTENCES = {
+    "empty-mask": "the mask has no white pixel, so nothing is to be painted: paint the hole white",
     "damaged": "the {what} is damaged or cut short: save or copy the picture anew",
     "unreadable-file": "the {what} cannot be read: save or copy the picture anew",
 }
@@ -78,7 +79,7 @@ def documented(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 def from_photo_error(error: PhotoError, what: str = "photo") -> ProblemError:
     """The refusal of an uploaded file: 415 for another format, 422 for wrong content."""
-    title = DAMAGED[error.kind].format(what=what) if error.kind in DAMAGED else str(error)
+    title = SENTENCES[error.kind].format(what=what) if error.kind in SENTENCES else str(error)
     return ProblemError(415 if error.kind == "unsupported-format" else 422, error.kind, title)
 
 

@@ -11,9 +11,11 @@ from typing import Annotated, ParamSpec, TypeVar
 import anyio
 from fastapi import Depends, Request
 
+from ediffuser.editing.select import segmenter
 from ediffuser.server.catalogue import Catalogue
 from ediffuser.server.images import ImageStore
 from ediffuser.server.jobs import JobStore
+from ediffuser.server.selections import Selections
 from ediffuser.server.settings import ServerSettings
 from ediffuser.server.supervisor import Supervisor
 
@@ -34,6 +36,7 @@ class Services:
     store: JobStore
     supervisor: Supervisor
     images: ImageStore
+    selections: Selections
     catalogue: Catalogue
     heavy: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(HEAVY_AT_ONCE))
 
@@ -59,7 +62,9 @@ async def running(settings: ServerSettings) -> AsyncIterator[Services]:
     store = JobStore(settings.data, settings.queue)
     try:
         supervisor = Supervisor(store, settings.worker())
-        services = Services(settings, store, supervisor, ImageStore(settings.data), Catalogue(settings))
+        images = ImageStore(settings.data)
+        selections = Selections(images, segmenter(settings.segmenter))
+        services = Services(settings, store, supervisor, images, selections, Catalogue(settings))
         await supervisor.start()
         pruning = asyncio.create_task(_prune_for_ever(services))
         try:

@@ -21,6 +21,7 @@ class ServerSettings:
         precision: auto, float32 or bf16.
         batch_rows: Most variations in one batch; None is 1 on a CPU and 16 elsewhere.
         queue: Most jobs that wait.
+        segmenter: A segmentation network, ONNX, for selection by clicks; None is the method that needs none.
         token: Secret that every client must know; None where only this computer can connect.
         hosts: Names under which browsers may address the server, in lower case, without a port.
         own_address: Also the address on which a connection came in is such a name.
@@ -36,6 +37,7 @@ class ServerSettings:
     precision: PrecisionName = "auto"
     batch_rows: int | None = None
     queue: int = 64
+    segmenter: Path | None = None
     token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = LOOPBACK
     own_address: bool = False

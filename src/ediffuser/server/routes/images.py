@@ -38,7 +38,7 @@ router = APIRouter(prefix="/api/images", tags=["pictures"])
     responses=documented(413, 415, 422, 507),
 )
 async def upload_image(services: Running, form: Annotated[FormData, Depends(form_body("image"))]) -> ImageInfo:
-    """Stores a picture for selections and jobs. Its bytes decide the format; sides 16 to 16,384, up to 50 megapixels."""
+    """Stores a picture for selections and jobs. Bytes decide the format; sides 16 to 16,384, at most 50 megapixels."""
     return await services.in_thread(services.images.add_upload, file_of(form, "image").file)
 
 
