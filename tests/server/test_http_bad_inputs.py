@@ -1,13 +1,13 @@
 """Every row of the table of bad inputs, by its number, and the answer it gets."""
 
 import io
-import json
 import struct
 import zipfile
 import zlib
 
 import numpy as np
 import pytest
+from http_tools import HEIGHT, WIDTH, refused, submit
 from photo_files import (
     SIGNATURE,
     chunk,
@@ -20,8 +20,6 @@ from photo_files import (
     srgb_profile,
 )
 from PIL import Image
-
-from conftest import HEIGHT, WIDTH, refused
 
 RANDOM = np.random.default_rng(0)
 
@@ -227,11 +225,6 @@ def test_row_30_an_empty_or_absent_name(client, photo, disposition):
     body = f"--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode() + photo + b"\r\n--b--\r\n"
     answer = client.post("/api/images", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
     assert answer.status_code in (201, 422), answer.text
-
-
-def submit(client, image, mask, options=None, **headers):
-    data = {"image_id": image, "options": json.dumps({"variations": 1} | (options or {}))}
-    return client.post("/api/jobs", data=data, files={"mask": mask}, headers=headers)
 
 
 @pytest.mark.parametrize("size", [(41, 30), (39, 30), (40, 31), (40, 29), (30, 40), (80, 60), (20, 16)])
