@@ -15,7 +15,9 @@ export interface Run {
   key: string;
   /** The server's name, once it has accepted the job. */
   job: string | null;
-  /** Key of the picture it was started on. */
+  /** The server's name of the picture it was started on. */
+  image: string | null;
+  /** Key of that picture. */
   base: string;
   state: "sending" | State;
   position: number | null;
@@ -34,7 +36,7 @@ export function newRun(key: string, base: string, variations: number, seed: numb
     variation, step: 0, steps: 0, result: null, previews: 0,
   }));
   return {
-    key, job: null, base, state: "sending", position: null, progress: 0, eta: null, step: 0, steps: 0, seed, box, slots,
+    key, job: null, image: null, base, state: "sending", position: null, progress: 0, eta: null, step: 0, steps: 0, seed, box, slots,
     problem: null,
   };
 }
@@ -57,8 +59,8 @@ export function withInfo(run: Run, info: JobInfo): Run {
   });
   return {
     ...run,
-    job: info.id, state: info.state, position: info.position, progress: Math.max(run.progress, info.progress),
-    eta: info.eta_seconds, seed: info.options.seed, box: info.box, problem: info.problem, slots,
+    job: info.id, image: info.image.id, state: info.state, position: info.position, progress: Math.max(run.progress, info.progress),
+    eta: info.eta_seconds, seed: info.options.seed ?? null, box: info.box, problem: info.problem, slots,
   };
 }
 

@@ -1,7 +1,7 @@
 // Every request of the page. A refusal of the server becomes an ApiError that carries the server's own sentence.
 import { strings } from "../strings";
 import type {
-  FileFormat, ImageInfo, JobInfo, JobOptions, Margins, ModelInfo, Problem, SamplerInfo, SelectionPoint,
+  FileFormat, ImageInfo, JobInfo, Margins, ModelInfo, Problem, SamplerInfo, SelectionPoint, SentOptions,
 } from "./types";
 
 /** The server said no, and why. */
@@ -86,7 +86,7 @@ export const api = {
     return (await request("selections", { method: "POST", body, headers, signal })).blob();
   },
 
-  generate: (image_id: string, mask: Blob, options: JobOptions, key: string) =>
+  generate: (image_id: string, mask: Blob, options: SentOptions, key: string) =>
     json<JobInfo>("jobs", {
       method: "POST",
       body: form({ image_id, mask, options: JSON.stringify(options) }),

@@ -1,93 +1,23 @@
-// What goes over the wire. Mirrors src/ediffuser/server/schemas.py.
+// Short names for what goes over the wire; schema.d.ts is made from the server's OpenAPI document (`npm run api`).
+import type { components } from "./schema";
 
-export type State = "queued" | "running" | "done" | "failed" | "cancelled";
-export type FileFormat = "png" | "jpeg" | "webp";
+type Schemas = components["schemas"];
 
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-}
-export interface Box {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
-export interface ImageInfo {
-  id: string;
-  width: number;
-  height: number;
-  alpha: boolean;
-  format: FileFormat;
-}
-export interface Margins {
-  top: number;
-  right: number;
-  bottom: number;
-  left: number;
-}
-export interface SelectionPoint {
-  x: number;
-  y: number;
-  positive: boolean;
-}
+export type Box = Schemas["Box"];
+export type ImageInfo = Schemas["ImageInfo"];
+export type JobInfo = Schemas["JobInfo"];
+export type JobOptions = Schemas["JobOptions"];
+export type Margins = Schemas["Margins"];
+export type ModelInfo = Schemas["ModelInfo"];
+export type Preview = Schemas["Preview"];
+export type Problem = Schemas["Problem"];
+export type Progress = Schemas["Progress"];
+export type ResultInfo = Schemas["ResultInfo"];
+export type SamplerInfo = Schemas["SamplerInfo"];
+export type SelectionPoint = Schemas["SelectionPoint"];
+export type FileFormat = ImageInfo["format"];
+export type State = JobInfo["state"];
+/** A sampler with its settings, whatever kinds there are: the form is made from the JSON Schema. */
 export type Sampler = { kind: string } & Record<string, unknown>;
-export interface JobOptions {
-  model: string;
-  variations: number;
-  seed: number | null;
-  sampler: Sampler | null;
-  context: number | null;
-  feather: number;
-}
-export interface ResultInfo {
-  variation: number;
-  seed: number;
-  box: Box;
-  patch: string;
-  picture: string;
-}
-export interface JobInfo {
-  id: string;
-  state: State;
-  image: ImageInfo;
-  options: JobOptions;
-  box: Box;
-  position: number | null;
-  progress: number;
-  eta_seconds: number | null;
-  results: ResultInfo[];
-  problem: Problem | null;
-  created: string;
-  attempts: number;
-}
-export interface Progress {
-  variation: number;
-  step: number;
-  steps: number;
-  progress: number;
-  eta_seconds: number | null;
-}
-export interface Preview {
-  variation: number;
-  left: number;
-  top: number;
-  side: number;
-  image: string;
-}
-export interface ModelInfo {
-  name: string;
-  task: string;
-  resolution: number;
-  summary: string;
-  licence: string;
-  default: boolean;
-  default_sampler: Sampler;
-}
-export interface SamplerInfo {
-  kind: string;
-  title: string;
-  summary: string;
-  json_schema: Record<string, unknown>;
-}
+/** What is left out is the server's choice. */
+export type SentOptions = Partial<Omit<JobOptions, "sampler">> & { sampler: Sampler | null };

@@ -37,12 +37,21 @@ export function bind(host: HTMLElement): () => void {
     compare: (position) => set({ compare: position }),
   });
 
+  let result: ImageBitmap | null = null;
+  let glimpses: readonly ImageBitmap[] = [];
   const showRun = (state: State) => {
     const { run, shown } = state;
     const patch = run && shown !== null && fits(state) ? patchNow(run.key, shown) : null;
-    stage.setResult(patch && { left: patch.left, top: patch.top, image: patch.image });
-    const previews = run && isLive(run) && shown !== null && !patch && run.base === state.base ? previewsNow(shown) : [];
-    stage.setPreview(previews.length > 0 ? previews.map(({ box, image }) => ({ left: box.left, top: box.top, side: box.width, image })) : null);
+    if ((patch?.image ?? null) !== result) {
+      result = patch?.image ?? null;
+      stage.setResult(patch && { left: patch.left, top: patch.top, image: patch.image });
+    }
+    const live = run && isLive(run) && shown !== null && !patch && run.base === state.base;
+    const previews = live ? previewsNow(shown) : [];
+    const images = previews.map((one) => one.image);
+    if (images.length === glimpses.length && images.every((image, index) => image === glimpses[index])) return;
+    glimpses = images;
+    stage.setPreview(live && images.length > 0 ? previews.map(({ box, image }) => ({ left: box.left, top: box.top, side: box.width, image })) : null);
   };
 
   const showDocument = (state: State) => {
@@ -81,6 +90,10 @@ export function bind(host: HTMLElement): () => void {
     if (wanted) place(stage, wanted);
     else if (same) place(stage, { scale, x, y, fitted });
     wanted = null;
+    result = null;
+    glimpses = [];
+    stage.setResult(null);
+    stage.setPreview(null);
     showDocument(get());
     showRun(get());
   };

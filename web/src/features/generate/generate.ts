@@ -3,7 +3,7 @@ import { api, ApiError } from "../../api/client";
 import { resilient } from "../../api/connection";
 import { follow, isOver } from "../../api/events";
 import type { JobEvent } from "../../api/events";
-import type { JobOptions } from "../../api/types";
+import type { SentOptions } from "../../api/types";
 import { clearRun, patchOf, putPreview } from "../../media";
 import { finished, isLive, newRun, reduce, withInfo } from "../../run";
 import type { Run } from "../../run";
@@ -14,9 +14,9 @@ import { withPicture } from "../open/upload";
 
 let controller: AbortController | null = null;
 
-export function options(): JobOptions {
+export function options(): SentOptions & { variations: number } {
   const { model, variations, sampler, seed, locked, context, feather } = get().settings;
-  return { model: model ?? "faces-128", variations, seed: locked ? seed : null, sampler, context, feather };
+  return { ...(model === null ? {} : { model }), variations, seed: locked ? seed : null, sampler, context, feather };
 }
 
 /** Why Generate is not possible, or null. */
@@ -44,19 +44,19 @@ export async function generate(): Promise<void> {
   const key = newKey();
   const png = mask.toPng();
   clearRun();
-  set({ run: newRun(key, base, chosen.variations, chosen.seed, box), shown: 0, compare: null, selection: null, saved: false, dialog: null });
+  set({ run: newRun(key, base, chosen.variations, chosen.seed ?? null, box), shown: 0, compare: null, selection: null, saved: false, dialog: null });
   announce(strings.generate.started(chosen.variations));
   controller = new AbortController();
   const { signal } = controller;
   try {
     const bytes = await png;
     const info = await withPicture(base, (id) => api.generate(id, bytes, chosen, key));
-    const run = update(key, (now) => withInfo(now, info));
-    if (!run || signal.aborted) {
-      void api.cancel(info.id).catch(() => undefined); // stopped before the server had even answered
+    if (signal.aborted || !update(key, (now) => withInfo(now, info))) {
+      void resilient(() => api.cancel(info.id)).catch(() => undefined); // stopped before the server had even answered
       return;
     }
-    if (info.options.seed !== null) configure({ seed: info.options.seed });
+    const { seed } = info.options;
+    if (typeof seed === "number") configure({ seed });
     await attend(key, info.id, signal);
   } catch (error) {
     if (signal.aborted) return;

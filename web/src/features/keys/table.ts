@@ -27,6 +27,7 @@ export const toggleSlider = (): void => {
 /** Esc: the nearest thing that can be left. */
 export function escape(): boolean {
   const { selection, run, compare } = get();
+  if (stage()?.cancel()) return true;
   if (selection) forget();
   else if (run && ["sending", "queued", "running"].includes(run.state)) cancel();
   else if (compare !== null) set({ compare: null });

@@ -23,7 +23,7 @@ export function useCatalogue(): Catalogue | null {
   const settings = useStore((state) => state.settings);
   if (!models || !samplers) return null;
   const model = models.find((one) => one.name === settings.model) ?? models.find((one) => one.default) ?? models[0] ?? null;
-  return { models, samplers, model, sampler: settings.sampler ?? model?.default_sampler ?? null };
+  return { models, samplers, model, sampler: settings.sampler ?? (model?.default_sampler as Sampler | undefined) ?? null };
 }
 
 export function setSampler(now: Sampler | null, change: Record<string, unknown>): void {

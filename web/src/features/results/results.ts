@@ -7,7 +7,7 @@ import { alert, announce, basePicture, fits, get, newKey, rebase, set, undo } fr
 import type { State } from "../../store";
 import { strings } from "../../strings";
 import { fetchFile } from "../open/open";
-import { idOf, track } from "../open/upload";
+import { track } from "../open/upload";
 
 export function show(variation: number | null): void {
   set({ shown: variation, compare: null });
@@ -29,7 +29,7 @@ export function walk(by: 1 | -1): void {
 export async function accept(): Promise<void> {
   const { run, shown } = get();
   const picture = basePicture(get());
-  if (!run?.job || shown === null || !picture || !fits(get())) return;
+  if (!run?.job || !run.image || shown === null || !picture || !fits(get())) return;
   const patch = patchNow(run.key, shown);
   const before = get().pictures[run.base];
   if (!patch || !before) return;
@@ -46,10 +46,9 @@ export async function accept(): Promise<void> {
   set((state) => ({ pictures: { ...state.pictures, [key]: { ...picture, key, id: null, origin } } }));
   rebase(key, []);
   announce(strings.results.accepted(shown + 1));
-  const { job } = run;
+  const { job, image } = run;
   try {
-    const from = await idOf(before.key);
-    const id = await track(key, resilient(() => api.composed(from, job, shown)));
+    const id = await track(key, resilient(() => api.composed(image, job, shown)));
     fetchFile(key, id);
   } catch (error) {
     if (get().base === key) undo();
