@@ -7,9 +7,13 @@ second instead of several.
 import asyncio
 import json
 import multiprocessing
+import shutil
+import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -28,6 +32,21 @@ link.START_METHOD = "forkserver"
 
 STUB = StubSettings(calls=3, seconds=0.0, resolution=8)
 IMAGE = ImageInfo(id="i" * 22, width=40, height=30, alpha=False, format="png")
+
+
+def memory_directory():
+    """A directory in memory where there is one, for tests that are not about the disk; to be removed."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="ediffuser-test-", dir=memory if memory.is_dir() else None))
+
+
+@pytest.fixture(name="data")
+def data_directory():
+    """A data directory with one picture."""
+    directory = memory_directory()
+    add_image(directory, photo_pixels())
+    yield directory
+    shutil.rmtree(directory)
 
 
 class Clock:

@@ -1,14 +1,12 @@
 """The queue as a state machine: whatever happens in whatever order, it agrees with a simple model of itself."""
 
 import shutil
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from queue_tools import IMAGE, Clock, options, small_hole
+from queue_tools import IMAGE, Clock, memory_directory, options, small_hole
 
 from ediffuser.server.jobs import INTERRUPTED, JobStore
 from ediffuser.server.records import KeyReusedError, QueueFullError
@@ -16,7 +14,6 @@ from ediffuser.server.supervisor import WORKER_DIED
 
 CAPACITY = 4
 LEASE = 60
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nothing here is about the disk
 
 
 @dataclass
@@ -46,7 +43,7 @@ class Expected:
 class Queue(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(prefix="queue-", dir=MEMORY))
+        self.directory = memory_directory()
         self.clock = Clock()
         self.jobs, self.keys, self.last_event = {}, {}, 0
         self.store = JobStore(self.directory, CAPACITY, self.clock)
