@@ -166,7 +166,7 @@ export const strings = {
     variation: (number: number) => `Variation ${number}`,
     ready: (number: number, seed: number) => `Variation ${number}, seed ${seed}`,
     working: (number: number) => `Variation ${number}, not ready yet`,
-    missing: (number: number) => `Variation ${number}, not generated`,
+    missing: (number: number) => `Variation ${number}, missing`,
     shows: (number: number, count: number) => `Shows variation ${number} of ${count}.`,
     showsInput: "Shows the input.",
     accept: "Use as new input",

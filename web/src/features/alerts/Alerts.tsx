@@ -1,6 +1,6 @@
 import { dismiss, useStore } from "../../store";
 import { strings } from "../../strings";
-import { IconButton } from "../shell/IconButton";
+import { CloseButton } from "../shell/CloseButton";
 
 /** What went wrong; stays until it is read. */
 export function Alerts() {
@@ -10,7 +10,7 @@ export function Alerts() {
       {alerts.map(({ id, text }) => (
         <div key={id} className="alert">
           <p role="alert">{text}</p>
-          <IconButton icon="close" label={strings.common.dismiss} onClick={() => dismiss(id)} />
+          <CloseButton label={strings.common.dismiss} onClick={() => dismiss(id)} />
         </div>
       ))}
     </div>

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { set, useStore } from "../../store";
 import type { Dialog as DialogName } from "../../store";
 import { strings } from "../../strings";
-import { IconButton } from "../shell/IconButton";
+import { CloseButton } from "../shell/CloseButton";
 
 interface Props {
   name: Exclude<DialogName, null>;
@@ -23,7 +23,7 @@ export function Modal({ name, title, text, wide = false, children }: Props) {
         <Dialog.Content className={`dialog ${wide ? "wide" : ""}`} {...(text ? {} : { "aria-describedby": undefined })}>
           <div className="dialog-head">
             <Dialog.Title>{title}</Dialog.Title>
-            <Dialog.Close asChild><IconButton icon="close" label={strings.common.close} /></Dialog.Close>
+            <Dialog.Close asChild><CloseButton label={strings.common.close} /></Dialog.Close>
           </div>
           {text ? <Dialog.Description className="hint">{text}</Dialog.Description> : null}
           {children}

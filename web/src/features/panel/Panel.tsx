@@ -2,6 +2,7 @@ import { Dialog } from "radix-ui";
 import { set, useStore } from "../../store";
 import { strings } from "../../strings";
 import { GenerateButton } from "../generate/GenerateButton";
+import { CloseButton } from "../shell/CloseButton";
 import { IconButton } from "../shell/IconButton";
 import { useNarrow } from "../shell/useNarrow";
 import { SettingsForm } from "./SettingsForm";
@@ -19,7 +20,7 @@ function Sheet() {
         <Dialog.Content className="sheet" aria-describedby={undefined}>
           <div className="dialog-head">
             <Dialog.Title>{text.title}</Dialog.Title>
-            <Dialog.Close asChild><IconButton icon="close" label={text.close} /></Dialog.Close>
+            <Dialog.Close asChild><CloseButton label={text.close} /></Dialog.Close>
           </div>
           <SettingsForm />
         </Dialog.Content>

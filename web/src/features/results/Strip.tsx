@@ -26,7 +26,7 @@ function Compare({ disabled }: { disabled: boolean }) {
   const off = () => set((state) => (state.compare === "input" ? { compare: null } : {}));
   const text = strings.results;
   return (
-    <IconButton icon="picture" side="top" label={text.compare} tip={text.compareTitle} disabled={disabled} aria-pressed={compare === "input"}
+    <IconButton icon="eye" side="top" label={text.compare} tip={text.compareTitle} disabled={disabled} aria-pressed={compare === "input"}
       onPointerDown={on} onPointerUp={off} onPointerLeave={off} onPointerCancel={off} onBlur={off} onContextMenu={(event) => event.preventDefault()}
       onKeyDown={(event) => (event.key === " " || event.key === "Enter") && on()} onKeyUp={off} />
   );

@@ -23,7 +23,7 @@ export function ToolBar() {
   const text = strings.mask;
   const step = growStep(picture);
   return (
-    <div className="rail" role="toolbar" aria-label={strings.tools.label} aria-orientation={side === "top" ? "horizontal" : "vertical"}>
+    <nav className="rail" aria-label={strings.tools.label}>
       {TOOLS.map(([name, key]) => (
         <IconButton key={name} icon={name} side={side} data-tool={name} label={strings.tools[name]} tip={`${strings.tools[name]} (${key})`}
           aria-pressed={tool === name} onClick={() => set({ tool: name })} />
@@ -34,9 +34,9 @@ export function ToolBar() {
       <IconButton icon="shrink" side={side} label={text.shrink} tip={`${text.shrink}: ${strings.tools.pixels(step)} (<)`} disabled={empty} onClick={() => grow(-step)} />
       <IconButton icon="clear" side={side} label={text.clear} tip={`${text.clear} (Del)`} disabled={empty} onClick={clear} />
       <hr />
-      <IconButton icon="upload" side={side} label={text.upload} onClick={() => pick("image/*", (files) => void uploadMask(files?.[0]))} />
-      <IconButton icon="download" side={side} label={text.download} disabled={empty} onClick={() => void downloadMask()} />
+      <IconButton icon="maskUp" side={side} label={text.upload} onClick={() => pick("image/*", (files) => void uploadMask(files?.[0]))} />
+      <IconButton icon="maskDown" side={side} label={text.download} disabled={empty} onClick={() => void downloadMask()} />
       <IconButton icon="extend" side={side} label={strings.extend.title} onClick={() => set({ dialog: "extend" })} />
-    </div>
+    </nav>
   );
 }
