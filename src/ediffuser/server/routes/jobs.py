@@ -16,6 +16,7 @@ from ediffuser.generate import DEFAULT_SAMPLER
 from ediffuser.server.bodies import FORM_OVERHEAD, LARGEST_JSON, file_of, form_body, form_request, parse_json, text_of
 from ediffuser.server.images import decoding
 from ediffuser.server.problems import ProblemError, documented
+from ediffuser.server.quick_mask import quick_mask
 from ediffuser.server.records import KeyReusedError, QueueFullError
 from ediffuser.server.routes.images import FILE
 from ediffuser.server.routes.words import OwnJob, find_image
@@ -206,6 +207,11 @@ def _fingerprint(form: FormData) -> str:
 
 
 def _hole(services: Services, mask: BinaryIO, image: ImageInfo) -> np.ndarray:
+    size = image.width, image.height
+    hole = quick_mask(mask.read(), size)
+    if hole is not None:
+        return hole
+    mask.seek(0)
     with services.images.workplace() as place, decoding("mask", place):
         upload = services.images.spooled(mask, place)
-        return decode_mask_in_child(upload, place, (image.width, image.height))
+        return decode_mask_in_child(upload, place, size)
