@@ -26,6 +26,9 @@ Refusal = Literal[
     "mask-size-mismatch",
     "empty-mask",
     "no-margin",
+    "point-outside",
+    "box-outside",
+    "no-object",
 ]
 
 
