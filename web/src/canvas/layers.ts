@@ -8,6 +8,8 @@ export class Layers {
   /** Size of the host in CSS pixels. */
   width = 0;
   height = 0;
+  /** The overlay has a pixel for so many of the screen's: a dense screen would show no difference, but a slower one. */
+  #coarse = 1;
   readonly #observer = new ResizeObserver((entries) => this.#measure(entries.at(-1)));
   #density: MediaQueryList | null = null;
 
@@ -34,6 +36,12 @@ export class Layers {
   get ratio(): { x: number; y: number } {
     const { canvas } = this.picture;
     return { x: this.width ? canvas.width / this.width : 1, y: this.height ? canvas.height / this.height : 1 };
+  }
+
+  /** The same for the overlay. */
+  get overlayRatio(): { x: number; y: number } {
+    const { x, y } = this.ratio;
+    return { x: x / this.#coarse, y: y / this.#coarse };
   }
 
   /** Shows the ring about a place on the screen (CSS pixels), or hides it. */
@@ -83,8 +91,18 @@ export class Layers {
     const { canvas } = this.picture;
     if (width === this.width && height === this.height && canvas.width === pixels.width && canvas.height === pixels.height) return false;
     [this.width, this.height] = [width, height];
-    for (const { canvas } of [this.picture, this.overlay, this.tools]) Object.assign(canvas, pixels);
+    for (const { canvas } of [this.picture, this.tools]) Object.assign(canvas, pixels);
+    this.#fitOverlay(pixels);
     return true;
+  }
+
+  #fitOverlay(pixels: { width: number; height: number }): void {
+    this.#coarse = Math.max(1, Math.floor(devicePixelRatio));
+    const { canvas } = this.overlay;
+    canvas.width = Math.ceil(pixels.width / this.#coarse);
+    canvas.height = Math.ceil(pixels.height / this.#coarse);
+    const { x, y } = this.overlayRatio;
+    style(canvas, { width: `${canvas.width / x}px`, height: `${canvas.height / y}px`, imageRendering: "pixelated" });
   }
 }
 

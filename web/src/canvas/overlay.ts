@@ -3,7 +3,7 @@ import type { Box } from "./edits";
 import type { Layers } from "./layers";
 import type { Mask } from "./mask";
 import { mapping } from "./scene";
-import { onScreen, paintMask, type Look } from "./tint";
+import { onScreen, paintMask, type Look, type Mapping } from "./tint";
 import type { View } from "./view";
 
 type Colours = Omit<Look, "rim">;
@@ -22,27 +22,27 @@ export class Overlay {
   /** Draws again what lies in the dirty box of the picture; null: everything. */
   draw(layers: Layers, view: View, mask: Mask | null, dirty: Box | null): void {
     const { context, canvas } = layers.overlay;
-    const map = mapping(layers, view);
-    const rim = Math.max(1, Math.round(layers.ratio.x));
+    const ratio = layers.overlayRatio;
+    const map = mapping(ratio, view);
+    const rim = Math.max(1, Math.round(ratio.x));
     const screen = { left: 0, top: 0, width: canvas.width, height: canvas.height };
     const window = dirty ? intersection(screen, onScreen(dirty, map, rim + 2)) : screen;
     if (!window) return;
     context.clearRect(window.left, window.top, window.width, window.height);
     const colours = this.style === "outline" ? OUTLINE : TINT;
     if (mask && this.style !== "none") paintMask(context, mask, map, window, { ...colours, rim });
-    if (this.selection) this.#drawSelection(layers, view, this.selection, window, rim);
+    if (this.selection) this.#drawSelection(context, this.selection, map, window, rim);
   }
 
   /** By way of another canvas: pixels that are put replace what is there. */
-  #drawSelection(layers: Layers, view: View, selection: Mask, window: Box, rim: number): void {
+  #drawSelection(context: CanvasRenderingContext2D, selection: Mask, map: Mapping, window: Box, rim: number): void {
     const bounds = selection.bounds();
-    const map = mapping(layers, view);
     const area = bounds && intersection(window, padded(onScreen(bounds, map, rim), 2));
     const scratch = this.#scratch.getContext("2d");
     if (!area || !scratch) return;
     [this.#scratch.width, this.#scratch.height] = [area.width, area.height];
     const moved = { ...map, startX: map.startX + area.left * map.stepX, startY: map.startY + area.top * map.stepY };
     paintMask(scratch, selection, moved, { ...area, left: 0, top: 0 }, { ...SELECTION, rim });
-    layers.overlay.context.drawImage(this.#scratch, area.left, area.top);
+    context.drawImage(this.#scratch, area.left, area.top);
   }
 }

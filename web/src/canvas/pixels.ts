@@ -1,5 +1,6 @@
 import { union } from "./box";
 import type { Box } from "./edits";
+import { endOfRun } from "./runs";
 
 /** What one edit changed: runs of pixels that flipped (`[offset, length, ...]`, each in one row), or all of them. */
 export type Change = { flips: Int32Array | "all"; before: Sums; after: Sums; box: Box | null };
@@ -29,9 +30,8 @@ export class Pixels {
     const start = y * this.width;
     const end = start + Math.min(to, this.width);
     for (let at = start + Math.max(from, 0); at < end; ) {
-      while (at < end && this.bytes[at] === value) at++;
-      const run = at;
-      while (at < end && this.bytes[at] !== value) at++;
+      const run = endOfRun(this.bytes, at, end, value);
+      at = run < end ? endOfRun(this.bytes, run, end, 1 - value) : end;
       if (at > run) this.#flip(y, run, at, value);
     }
   }

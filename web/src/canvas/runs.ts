@@ -4,21 +4,21 @@ import type { Row } from "./scanline";
 export function toRuns(bytes: Uint8Array): number[] {
   const runs: number[] = [];
   for (let at = 0, value = 0; at < bytes.length; value = 1 - value) {
-    const end = endOfRun(bytes, at, value);
+    const end = endOfRun(bytes, at, bytes.length, value);
     runs.push(end - at);
     at = end;
   }
   return runs;
 }
 
-/** A short run is faster to walk, a long one to search. */
-function endOfRun(bytes: Uint8Array, from: number, value: number): number {
-  const near = Math.min(bytes.length, from + 32);
+/** Where the run of that value that begins at `from` ends, at most `to`. A short run is faster to walk, a long one to search. */
+export function endOfRun(bytes: Uint8Array, from: number, to: number, value: number): number {
+  const near = Math.min(to, from + 32);
   let at = from;
   while (at < near && bytes[at] === value) at++;
-  if (at < near || at === bytes.length) return at;
-  const found = bytes.indexOf(1 - value, at);
-  return found < 0 ? bytes.length : found;
+  if (at < near || at === to) return at;
+  const found = bytes.subarray(at, to).indexOf(1 - value);
+  return found < 0 ? to : at + found;
 }
 
 /** Calls `row` for the runs of that value, cut at the ends of rows. Lengths beyond the picture are ignored. */

@@ -31,7 +31,8 @@ export function capsule(a: Disc, b: Disc, height: number, row: Row): void {
       left = Math.min(left, x);
       right = Math.max(right, x);
     }
-    const [from, to] = [first(left), past(right)];
+    const from = first(left);
+    const to = past(right);
     if (from < to) row(y, from, to);
   }
 }

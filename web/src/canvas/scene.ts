@@ -95,7 +95,7 @@ export class Scene {
     const cut = this.#cut.getContext("2d");
     const bounds = mask.bounds();
     const screen = { left: 0, top: 0, width: canvas.width, height: canvas.height };
-    const map = mapping(layers, view);
+    const map = mapping(layers.ratio, view);
     const window = bounds && intersection(screen, onScreen(bounds, map, 1));
     if (!cut || !window) return;
     if (this.#cut.width !== canvas.width) this.#cut.width = canvas.width;
@@ -136,8 +136,7 @@ export function sight(pictureWidth: number, view: View, width: number): { from: 
   return { from: Math.max(0, view.x), to: Math.min(width, view.x + pictureWidth * view.scale) };
 }
 
-export function mapping(layers: Layers, view: View): Mapping {
-  const { ratio } = layers;
+export function mapping(ratio: { x: number; y: number }, view: View): Mapping {
   return {
     stepX: 1 / (view.scale * ratio.x), stepY: 1 / (view.scale * ratio.y), startX: -view.x / view.scale, startY: -view.y / view.scale,
   };
