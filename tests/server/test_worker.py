@@ -63,6 +63,8 @@ def worker(data, painter, preview_seconds=0.0):
         ours.send(Stop())
         thread.join(30)
         assert not thread.is_alive()
+        assert not crew._easels  # what has ended is forgotten
+        assert not crew._rota
         ours.close()
         theirs.close()
 

@@ -20,7 +20,13 @@ from ediffuser.server.storage import patch_path, read_mask, read_pixels, read_pr
 
 
 class Easel:
-    """Paints the variations of one job, a square at a time, whenever it is their turn."""
+    """Paints the variations of one job, a square at a time, whenever it is their turn.
+
+    Attributes:
+        run: What was asked for.
+        sampler: The way from noise to a picture.
+        left: Variations that are not finished.
+    """
 
     def __init__(self, data: Path, run: Run, resolution: int) -> None:
         """Reads mask and photo (the latter as needed) and plans the squares.
@@ -34,6 +40,7 @@ class Easel:
         self.sampler: Sampler = run.options.sampler or DEFAULT_SAMPLER
         self._data = data
         self._plan = Plan(pixels, hole, resolution, context=run.options.context or CONTEXT, feather=run.options.feather)
+        self.left = set(range(run.options.variations)) - set(run.finished)
         self._at_work: dict[int, tuple[Generator[Ask, Tensor, np.ndarray], Ask]] = {}
 
     def ask(self, variation: int) -> Ask:
@@ -55,6 +62,7 @@ class Easel:
         except StopIteration as end:
             photo = Photo(end.value, read_profile(self._data, self.run.image.id))
             write_atomically(patch_path(self._data, self.run.job, variation), encode_photo(photo, "png"))
+            self.left.remove(variation)
             return True
         return False
 

@@ -21,8 +21,9 @@ from ediffuser.server.messages import StubSettings, WorkerSettings
 MOST_MODELS = 2
 ROWS_ELSEWHERE = 16
 ROWS_ON_CPU = 2
-"""A row of faces-128 takes 46 ms alone, 40 ms in two, 35 ms in four (one core, bf16; `benchmarks/web_jobs.py --rows`):
-two rows cost 14 % more than four, and bring the first picture in nearly half the time."""
+"""A network call of faces-128 takes 46 ms a row alone, 40 ms in twos, 35 ms in fours (one core of an AMD EPYC, bf16,
+2026-11-24; `benchmarks/web_jobs.py` measures it): twos cost 14 % more than fours, and bring the first picture in little
+more than half the time."""
 
 
 @dataclass(frozen=True)

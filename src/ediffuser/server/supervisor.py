@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 
 from ediffuser.server.forecast import Pace, Running
@@ -29,7 +29,7 @@ from ediffuser.server.messages import (
     WorkerSettings,
 )
 from ediffuser.server.records import Event
-from ediffuser.server.schemas import JobInfo, Preview, Problem, Progress, Queued, Readiness
+from ediffuser.server.schemas import JobInfo, JobOptions, Preview, Problem, Progress, Queued, Readiness
 
 logger = logging.getLogger(__name__)
 
@@ -116,13 +116,13 @@ class Supervisor:
     def info(self, job: str) -> JobInfo | None:
         """A job as it stands, with its progress and the time to expect."""
         info = self._store.info(job)
-        return None if info is None else self._forecast(info)
+        return None if info is None else self._forecast([info])[0]
 
     def of_client(self, client: str) -> list[JobInfo]:
         """A client's jobs, newest first."""
-        return [self._forecast(info) for info in self._store.of_client(client)]
+        return self._forecast(self._store.of_client(client))
 
-    async def subscribe(self, job: str, last_id: int = 0) -> AsyncIterator[Event]:
+    async def subscribe(self, job: str, last_id: int = 0) -> AsyncGenerator[Event, None]:
         """What happens to a job: `snapshot` (with id `last_id`), stored events after `last_id`, then live ones.
 
         Ends after done, failed or cancelled, for an unknown job at once, and when the server stops. Close it
@@ -159,36 +159,32 @@ class Supervisor:
         while True:
             await asyncio.sleep(pause)
             self._started = time.monotonic()
-            link = self._link = await asyncio.to_thread(Link, self._settings)
-            with suppress(sqlite3.Error):  # logged; the worker is started anew and its jobs with it
-                await self._hear_all(link)
+            try:
+                self._link = await asyncio.to_thread(Link, self._settings)
+                async for report in self._link.reports():
+                    self._hear(report)
+            except Exception:  # such as a full disk: the worker is started anew, and its jobs with it
+                logger.exception("The worker process is lost")
             pause = 0.0 if self._ready else min(2 * pause + 1, LONGEST_PAUSE)
             if self._ready:
                 self._reason = "The worker process broke down and is being started again."
             self._ready = None
-            await link.ended(0.0)
+            if self._link is not None:
+                await self._link.ended(0.0)
             self._give_back(WORKER_DIED)
-
-    async def _hear_all(self, link: Link) -> None:
-        async for report in link.reports():
-            try:
-                self._hear(report)
-            except sqlite3.Error:
-                logger.exception("The queue could not be written")
-                raise
 
     async def _watch_leases(self) -> None:
         """Ends a worker that has been silent for too long; what it ran then goes back to the queue."""
         while True:
             await asyncio.sleep(self._tick)
             slow = self._ready is None and time.monotonic() - self._started > STARTUP_SECONDS
-            with suppress(sqlite3.Error):
-                expired = self._store.expired()
-                if self._link is not None and (slow or self._running.keys() & expired):
-                    logger.warning("The worker process does not answer and is ended")
-                    self._link.kill()
-                for job in expired:
-                    if job not in self._running:  # the disk was full when its worker died
+            expired = self._store.expired()
+            if self._link is not None and (slow or self._running.keys() & expired):
+                logger.warning("The worker process does not answer and is ended")
+                self._link.kill()
+            for job in expired:
+                if job not in self._running:  # the disk was full when its worker died
+                    with suppress(sqlite3.Error):
                         self._tell(job, self._store.release(job, WORKER_DIED))
 
     def _give_back(self, problem: Problem | None) -> None:
@@ -289,13 +285,15 @@ class Supervisor:
                 self._listeners.tell(job, self._store.event("position", Queued(position=place)))
         self._positions = positions
 
-    def _forecast(self, info: JobInfo) -> JobInfo:
-        """With what only the event loop knows."""
+    def _forecast(self, infos: list[JobInfo]) -> list[JobInfo]:
+        """The same with what only the event loop knows."""
+        waiting = self._store.waiting() if any(info.position is not None for info in infos) else []
+        return [info.model_copy(update=self._expected(info, waiting)) for info in infos]
+
+    def _expected(self, info: JobInfo, waiting: list[JobOptions]) -> dict[str, float | None]:
         running = self._running.get(info.id)
         if running is not None:
-            eta = self._pace.eta(info.id, self._running)
-            return info.model_copy(update={"progress": running.progress, "eta_seconds": eta})
+            return {"progress": running.progress, "eta_seconds": self._pace.eta(info.id, self._running)}
         if info.position is None:
-            return info
-        before = self._store.waiting()[: info.position + 1]
-        return info.model_copy(update={"eta_seconds": self._pace.queue_eta(before, self._running)})
+            return {}
+        return {"eta_seconds": self._pace.queue_eta(waiting[: info.position + 1], self._running)}

@@ -100,8 +100,7 @@ class Worker:
             self._send(JobFailed(run.job, "unusable-options", str(error)))
         else:
             self._easels[run.job] = easel
-            variations = [number for number in range(run.options.variations) if number not in run.finished]
-            self._rota.add(run.job, run.client, (run.options.model, easel.sampler), variations)
+            self._rota.add(run.job, run.client, (run.options.model, easel.sampler), sorted(easel.left))
 
     def _drop(self, job: str) -> None:
         self._rota.remove(job)
@@ -147,7 +146,9 @@ class Worker:
         except BadInputError:
             self._fail(row, "storage-full", DISK_FULL)
             return
-        if finished:
-            self._send(Finished(row.job, row.variation))
-        else:
+        if not finished:
             self._rota.again(row.job, row.variation)
+            return
+        self._send(Finished(row.job, row.variation))
+        if not row.easel.left:
+            self._drop(row.job)
