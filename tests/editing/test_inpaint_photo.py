@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from ediffuser.diffusion.schedules import LinearBetas
 from ediffuser.editing import Photo, PhotoError, decode_photo, inpaint_photo, inpaint_variations, plan_crops
+from ediffuser.editing.compose import grow
 from ediffuser.editing.inpaint import INDICES_PER_CROP
 from ediffuser.model import Model, ModelConfig
 from ediffuser.networks import UNetConfig
@@ -253,6 +254,30 @@ def test_inpaint_photo_keeps_alpha_everywhere(model):
     assert result.mode == "RGBA"
     assert np.array_equal(np.asarray(result)[..., 3], pixels[..., 3])
     assert np.array_equal(np.asarray(result)[~hole], pixels[~hole])
+
+
+def test_a_grown_hole_with_a_soft_edge(model):
+    pixels, hole = picture(60, 50), np.zeros((50, 60), bool)
+    hole[15:35, 20:40] = True
+    image, mask, way = Image.fromarray(pixels), Image.fromarray(hole), Ddim(steps=1)
+
+    def painted(mask, **options):
+        return np.asarray(inpaint_photo(model, image, mask, variations=1, sampler=way, **options)[0]).astype(int)
+
+    larger = grow(hole, 4)
+    sharp, soft = painted(mask, grow=4), painted(mask, grow=4, feather=5)
+    assert np.array_equal(sharp, painted(Image.fromarray(larger)))
+    assert np.array_equal(soft[~larger], pixels[~larger])
+    assert np.array_equal(soft[21:29, 26:34], sharp[21:29, 26:34])
+    edge = larger & ~grow(larger, -1)
+    change, full = np.abs(soft - pixels)[edge], np.abs(sharp - pixels)[edge]
+    assert change.mean() < 0.3 * full.mean()
+    smaller = grow(hole, -3)
+    assert np.array_equal(painted(mask, grow=-3)[~smaller], pixels[~smaller])
+    with pytest.raises(PhotoError, match="shrunk by 10 pixels"):
+        painted(mask, grow=-10)
+    with pytest.raises(BadInputError, match="-1 pixels wide"):
+        painted(mask, feather=-1)
 
 
 def test_inpaint_photo_refuses_a_mask_of_the_unturned_size(model):

@@ -1,8 +1,9 @@
 """Painting the hole of a photo of any size with a model of one resolution.
 
-Every pixel outside the hole keeps its byte; there is no feather. Inside, the model's picture is brought to the photo's
-resolution, so a hole much larger than the model's pictures is filled with softer detail than its surroundings. Alpha is
-never changed, in the hole neither; the model sees the colours of transparent pixels as they are stored.
+Every pixel outside the hole keeps its byte; a soft edge, if asked for, lies inside. The model's picture is brought to
+the photo's resolution, so a hole much larger than the model's pictures is filled with softer detail than its
+surroundings. Alpha is never changed, in the hole neither; the model sees the colours of transparent pixels as they are
+stored.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ediffuser.conditioning import Conditioning
+from ediffuser.editing.compose import grow as grow_hole
 from ediffuser.editing.crop import CONTEXT, MOST_CROPS
 from ediffuser.editing.decode import Source, decode_photo
 from ediffuser.editing.mask import decode_mask
@@ -38,6 +40,8 @@ def inpaint_photo(
     sampler: Sampler | None = None,
     conditioning: Conditioning | None = None,
     invert_mask: bool = False,
+    grow: int = 0,
+    feather: int = 0,
     context: float = CONTEXT,
     most_crops: int = MOST_CROPS,
 ) -> list[Image.Image]:
@@ -52,6 +56,8 @@ def inpaint_photo(
         sampler: The way from noise to a picture; None is `generate.DEFAULT_SAMPLER`.
         conditioning: How the model is made to respect the known pixels; None is `Concat()`.
         invert_mask: Paint the black part instead.
+        grow: By how many pixels the hole is made larger all around; negative to shrink it.
+        feather: Width in pixels of a soft edge inside the hole; see `feather.edge_weights`.
         context: How much the model sees: side of its square over the hole's longer side. Infinity gives the largest
             square in the photo, which suits models of whole aligned pictures such as faces.
         most_crops: In how many pieces a scattered or long hole may be painted, one after the other.
@@ -61,10 +67,11 @@ def inpaint_photo(
         RGB profile in `info["icc_profile"]`. Every byte outside the hole is the decoded photo's.
 
     Raises:
-        BadInputError: If photo, mask or model cannot be used, or `variations` is not from 1 to 1,000,000.
+        BadInputError: If photo, mask or model cannot be used, `variations` is not from 1 to 1,000,000, `feather` is
+            negative, or the mask shrinks to nothing.
     """
     photo = decode_photo(image)
-    hole = decode_mask(mask, photo.size, invert_mask)
+    hole = grow_hole(decode_mask(mask, photo.size, invert_mask), grow)
 
     def fill(images: Tensor, holes: Tensor, first_index: int) -> Tensor:
         return inpaint(
@@ -72,7 +79,14 @@ def inpaint_photo(
         )
 
     finished = inpaint_variations(
-        photo, hole, fill, model.resolution, variations=variations, context=context, most_crops=most_crops
+        photo,
+        hole,
+        fill,
+        model.resolution,
+        variations=variations,
+        feather=feather,
+        context=context,
+        most_crops=most_crops,
     )
     return [variation.to_image() for variation in finished]
 
@@ -84,6 +98,7 @@ def inpaint_variations(
     resolution: int,
     *,
     variations: int = 4,
+    feather: int = 0,
     context: float = CONTEXT,
     most_crops: int = MOST_CROPS,
 ) -> Iterator[Photo]:
@@ -98,6 +113,7 @@ def inpaint_variations(
         fill: Paints a batch; called once a crop, with first index 1,000,000 times the number of the crop.
         resolution: Side of the pictures that `fill` takes.
         variations: How many pictures to make, 1 to 1,000,000.
+        feather: Width in pixels of a soft edge inside the hole.
         context: See `inpaint_photo`.
         most_crops: Upper bound on the calls of `fill`.
 
@@ -105,10 +121,12 @@ def inpaint_variations(
         The finished pictures, after the last call of `fill`.
 
     Raises:
-        BadInputError: If `variations` is out of range.
+        BadInputError: If `variations` or `feather` is out of range.
     """
     check_variations(variations)
-    plan = Plan(photo.pixels, hole, resolution, context=context, most_crops=most_crops)
+    if feather < 0:
+        raise BadInputError(f"a soft edge cannot be {feather} pixels wide: give 0 or more")
+    plan = Plan(photo.pixels, hole, resolution, context=context, most_crops=most_crops, feather=feather)
     for patch in _in_step([paint(plan, variation) for variation in range(variations)], fill):
         pixels = photo.pixels.copy()
         pixels[plan.box.window] = patch
