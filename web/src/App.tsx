@@ -15,7 +15,6 @@ import { DropZone } from "./features/open/DropZone";
 import { Panel } from "./features/panel/Panel";
 import { DownloadDialog } from "./features/results/DownloadDialog";
 import { Strip } from "./features/results/Strip";
-import { begin } from "./features/save/begin";
 import { TopBar } from "./features/shell/TopBar";
 import { Start } from "./features/start/Start";
 import { Options } from "./features/tools/Options";
@@ -49,7 +48,7 @@ export function App() {
     document.documentElement.dataset["theme"] = theme;
   }, [theme]);
   useEffect(() => {
-    const stops = [onAway((away) => set({ away })), listen(), begin()];
+    const stops = [onAway((away) => set({ away })), listen()];
     return () => stops.forEach((stop) => stop());
   }, []);
   return (

@@ -11,7 +11,10 @@ function Badge() {
   const compare = useStore((state) => state.compare);
   if (!run || shown === null) return null;
   const text = strings.results;
-  return <span className="badge">{compare === "input" ? text.input : text.variation(shown + 1)}</span>;
+  const result = <span className="badge">{text.variation(shown + 1)}</span>;
+  const input = <span className="badge">{text.input}</span>;
+  if (typeof compare === "number") return <div className="badges">{input}{result}</div>;
+  return <div className="badges">{compare === "input" ? input : result}</div>;
 }
 
 /** The line between input and result, for the keyboard; the pointer drags it on the canvas. */

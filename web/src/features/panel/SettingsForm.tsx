@@ -12,6 +12,9 @@ import { Variations } from "./Variations";
 
 const WIDEST = 256;
 
+/** Markdown's marks for code say nothing here. */
+const plain = (text: string | undefined) => text?.replaceAll("`", "");
+
 function Feather() {
   const feather = useStore((state) => state.settings.feather);
   const text = strings.panel;
@@ -44,23 +47,26 @@ function Steps({ catalogue }: { catalogue: Catalogue }) {
   );
 }
 
-function Advanced({ catalogue }: { catalogue: Catalogue }) {
-  const context = useStore((state) => state.settings.context);
+function SamplerChoice({ catalogue }: { catalogue: Catalogue }) {
   const { sampler, samplers } = catalogue;
-  const { info, others } = samplerOf(catalogue);
   const change = (kind: string) => {
     const next = samplers.find((one) => one.kind === kind);
     if (!next) return;
     const defaults = fields(next.json_schema).filter((one) => one.standard !== undefined).map((one) => [one.name, one.standard] as const);
     switchSampler(sampler, kind, Object.fromEntries(defaults));
   };
+  const options = samplers.map((one) => [one.kind, one.title] as const);
+  return <Choice label={strings.panel.sampler} value={sampler?.kind ?? ""} options={options} hint={plain(samplerOf(catalogue).info?.summary)} onChange={change} />;
+}
+
+function Advanced({ catalogue }: { catalogue: Catalogue }) {
+  const context = useStore((state) => state.settings.context);
+  const { sampler } = catalogue;
   return (
     <details className="advanced">
       <summary>{strings.panel.advanced}</summary>
       <div className="fields">
-        <Choice label={strings.panel.sampler} value={sampler?.kind ?? ""} options={samplers.map((one) => [one.kind, one.title] as const)}
-          hint={info?.summary} onChange={change} />
-        {others.map((spec) => (
+        {samplerOf(catalogue).others.map((spec) => (
           <SchemaField key={`${sampler?.kind}.${spec.name}`} spec={spec} value={sampler?.[spec.name]}
             onChange={(value) => setSampler(sampler, { [spec.name]: value })} />
         ))}
@@ -79,7 +85,7 @@ export function SettingsForm() {
     <div className="fields">
       {catalogue ? (
         <Choice label={text.model} value={catalogue.model?.name ?? ""} options={catalogue.models.map((one) => [one.name, one.name] as const)}
-          hint={catalogue.model?.summary} onChange={(model) => configure({ model, sampler: null })} />
+          hint={plain(catalogue.model?.summary)} onChange={(model) => configure({ model, sampler: null })} />
       ) : (
         <p className="hint">{text.loading}</p>
       )}
@@ -87,6 +93,7 @@ export function SettingsForm() {
         <Variations />
         {catalogue ? <Steps catalogue={catalogue} /> : null}
       </div>
+      {catalogue ? <SamplerChoice catalogue={catalogue} /> : null}
       <Seed />
       <Feather />
       {catalogue ? <Advanced catalogue={catalogue} /> : null}

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from "react";
 import type { Box } from "../../api/types";
-import { bitmapNow, patchNow, previewsNow, useMedia } from "../../media";
+import { bitmapNow, bitmapOf, patchNow, previewsNow, useMedia } from "../../media";
 import type { Run } from "../../run";
+import { get } from "../../store";
 
 const SIDE = 176;
 
@@ -20,6 +21,7 @@ export function Thumb({ run, variation }: { run: Run; variation: number | null }
   useEffect(() => {
     const picture = bitmapNow(run.base);
     const context = ref.current?.getContext("2d");
+    if (!picture) bitmapOf(run.base, get().pictures[run.base]?.id ?? null).catch(() => undefined); // draws again when it is there
     if (!context || !picture) return;
     const box = run.box ?? { left: 0, top: 0, width: picture.width, height: picture.height };
     const { left, top, side } = around(box, picture.width, picture.height);

@@ -25,25 +25,16 @@ async function greet(): Promise<void> {
   }
 }
 
-/** Returns how to stop saving. */
-export function begin(): () => void {
-  let stop: (() => void) | null = null;
-  let ended = false;
-  void (async () => {
-    try {
-      await restore(wantView);
-    } catch {
-      // No work from last time, or a browser that stores nothing: start empty.
-    }
-    if (ended) return;
-    set({ restored: true });
-    stop = autosave();
-    if (get().base === null) return;
-    void resume();
-    void greet();
-  })();
-  return () => {
-    ended = true;
-    stop?.();
-  };
+/** Brings the work back, goes on with a run, and saves from then on. */
+export async function begin(): Promise<void> {
+  try {
+    await restore(wantView);
+  } catch {
+    // A browser that stores nothing: start empty.
+  }
+  set({ restored: true });
+  autosave();
+  if (get().base === null) return;
+  void resume();
+  void greet();
 }
