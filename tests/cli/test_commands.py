@@ -10,6 +10,7 @@ from PIL import Image
 
 from ediffuser.cli import main
 from ediffuser.diffusion.schedules import CosineBetas
+from ediffuser.editing.compose import grow
 from ediffuser.model import ModelConfig, model_files
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.checkpoint import write_checkpoint
@@ -79,6 +80,18 @@ def test_inpaint_writes_variations_that_keep_every_pixel_outside_the_hole(folder
     assert all((result[mask == 0] == photo[mask == 0]).all() for result in results)
     assert not (results[0] == results[1]).all()
     assert not (results[1] == results[2]).all()
+
+
+def test_inpaint_grows_the_hole_and_softens_its_edge(folder, tmp_path):
+    arguments = ["--model", folder / "inpaint", "--steps", 2, "--grow", 3, "--feather", 4]
+    assert run("inpaint", folder / "photo.png", folder / "mask.png", "-o", tmp_path / "out.png", *arguments) == 0
+    photo, mask, result = (
+        np.asarray(Image.open(path)) for path in (folder / "photo.png", folder / "mask.png", tmp_path / "out.png")
+    )
+    changed = (result != photo).any(axis=-1)
+    larger = grow(mask > 0, 3)
+    assert not changed[~larger].any()
+    assert changed[larger & (mask == 0)].any()
 
 
 def test_one_picture_can_be_named(folder, tmp_path, capsys):
@@ -154,6 +167,8 @@ def test_files_that_cannot_be_used(folder, tmp_path, capsys, image, mask, said):
         (["--steps", "2000"], "2000 steps are more than the 1000"),
         (["--device", "gpu"], "device 'gpu' cannot be used here"),
         (["--variations", "0"], "0 variations"),
+        (["--grow", "-100"], "shrunk by 100 pixels leaves nothing to paint"),
+        (["--feather", "-1"], "a soft edge cannot be -1 pixels wide"),
     ],
 )
 def test_options_that_cannot_be_used(folder, tmp_path, capsys, options, said):

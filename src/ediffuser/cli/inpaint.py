@@ -22,6 +22,8 @@ def inpaint(
     sampler: str | None = None,
     steps: int | None = None,
     invert_mask: bool = False,
+    grow: int = 0,
+    feather: int = 0,
     context: float = CONTEXT,
     device: str = "auto",
     precision: PrecisionName = "auto",
@@ -40,6 +42,8 @@ def inpaint(
         sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
         steps: Shorthand for the sampler's number of steps.
         invert_mask: Paint the black part instead.
+        grow: By how many pixels to make the hole larger all around; negative to shrink it.
+        feather: Width in pixels of a soft edge inside the hole.
         context: Side of the square the model sees, over the hole's longer side.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
@@ -48,6 +52,15 @@ def inpaint(
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     results = inpaint_photo(
-        loaded, image, mask, variations=variations, seed=seed, sampler=way, invert_mask=invert_mask, context=context
+        loaded,
+        image,
+        mask,
+        variations=variations,
+        seed=seed,
+        sampler=way,
+        invert_mask=invert_mask,
+        grow=grow,
+        feather=feather,
+        context=context,
     )
     save_photos(results, paths)
