@@ -61,6 +61,7 @@ class Run:
         data: Folder or zip of held-out pictures.
         count: How many of them, by name from the first.
         calls: Calls of the network per picture (DDIM).
+        eta: Noise of its steps, as a part of the posterior's: 0 is deterministic.
         seed: Of the noise; picture k is painted from (seed, k).
         trunk: Whose features ST-LPIPS compares.
         batch: Pictures at once.
@@ -72,11 +73,17 @@ class Run:
     data: Path
     count: int = 500
     calls: int = 10
+    eta: float = 1.0
     seed: int = 0
     trunk: Trunk = "alex"
     batch: int = 50
     out: Path = Path("out/model-card")
     pictures: Path | None = None
+
+    @property
+    def sampler(self) -> Ddim:
+        """The way from noise to a picture."""
+        return Ddim(steps=self.calls, eta=self.eta)
 
 
 def main() -> None:
@@ -95,13 +102,12 @@ def model_card(run: Run) -> None:
     Raises:
         BadInputError: If the model or the data cannot be used, or a package is missing.
     """
-    model, sampler, distance = ediffuser.load(run.model), Ddim(steps=run.calls), StLpips(run.trunk)
+    model, distance = ediffuser.load(run.model), StLpips(run.trunk)
     rows = measure(run, model, distance.to(model.device))
     found = ratios(rows, OURS, list(CLASSICAL))
     print(markdown(rows))
-    print(
-        f"\n{distance.name}; first {run.count} of {run.data.name}; hole seed {HOLE_SEED}; {sampler}; seed {run.seed}\n"
-    )
+    print(f"\n{distance.name}; first {run.count} of {run.data.name}; hole seed {HOLE_SEED}")
+    print(f"{run.sampler}; seed {run.seed}\n")
     print("\n".join(verdict(ratio) for ratio in found))
     run.out.mkdir(parents=True, exist_ok=True)
     quality = record(run, model, distance, rows, found)
@@ -114,7 +120,7 @@ def model_card(run: Run) -> None:
 def measure(run: Run, model: Model, distance: StLpips) -> list[Row]:
     """The table, with a progress bar on stderr."""
     pictures = ImageFolder(path=str(run.data), resolution=model.resolution).open()
-    methods = {**CLASSICAL, OURS: model_fill(model, Ddim(steps=run.calls), run.seed)}
+    methods = {**CLASSICAL, OURS: model_fill(model, run.sampler, run.seed)}
     scores = evaluate_inpainting(methods, pictures, distance, count=run.count, batch=run.batch)
     return summarise(tqdm(scores, total=-(-run.count // run.batch) * len(HOLES) * len(methods), leave=False))
 
@@ -139,7 +145,7 @@ def record(run: Run, model: Model, distance: StLpips, rows: list[Row], found: li
         "rounding": "8 bits; known pixels put back exactly",
         "data": {"file": run.data.name, "count": run.count, "indices": [0, run.count], "resolution": model.resolution},
         "holes": {"seed": HOLE_SEED, **{name: json.loads(to_json(holes, AnyHoles)) for name, holes in HOLES.items()}},
-        "sampler": dataclasses.asdict(Ddim(steps=run.calls)),
+        "sampler": dataclasses.asdict(run.sampler),
         "calls": run.calls,
         "seed": run.seed,
         "precision": str(model.precision).removeprefix("torch."),
@@ -160,7 +166,7 @@ def record(run: Run, model: Model, distance: StLpips, rows: list[Row], found: li
 def comparison(run: Run, model: Model, images: Tensor) -> Image.Image:
     """Each kind of hole in one picture, painted by every method, ours from two seeds; images in [-1, 1]."""
     size = (model.resolution, model.resolution)
-    ours = {f"ours, seed {seed}": model_fill(model, Ddim(steps=run.calls), seed) for seed in (run.seed, run.seed + 1)}
+    ours = {f"ours, seed {seed}": model_fill(model, run.sampler, seed) for seed in (run.seed, run.seed + 1)}
     methods = {**CLASSICAL, **ours}
     rows = []
     for index, kind in enumerate(HOLES.values()):

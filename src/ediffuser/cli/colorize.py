@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
 from ediffuser.editing import colorize_photo
-from ediffuser.generate import load
+from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
 
 
@@ -37,7 +37,7 @@ def colorize(
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    way = chosen_sampler(sampler, steps)
+    way = chosen_sampler(sampler, steps, DEFAULT_SAMPLER)
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     save_photos(colorize_photo(loaded, image, variations=variations, seed=seed, sampler=way), paths)

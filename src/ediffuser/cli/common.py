@@ -7,7 +7,6 @@ from PIL import Image
 
 from ediffuser.cli.options import override, parse_component
 from ediffuser.editing import Photo, encode_photo
-from ediffuser.generate import DEFAULT_SAMPLER
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
 from ediffuser.runtime.pixels import to_uint8
@@ -16,9 +15,9 @@ from ediffuser.samplers import AnySampler, Sampler
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def chosen_sampler(text: str | None, steps: int | None) -> Sampler:
-    """The sampler named on the command line, or the default one, with its number of steps replaced if given."""
-    sampler = parse_component(text, AnySampler, "sampler") if text else DEFAULT_SAMPLER
+def chosen_sampler(text: str | None, steps: int | None, default: Sampler) -> Sampler:
+    """The sampler named on the command line, or the default, with its number of steps replaced if given."""
+    sampler = parse_component(text, AnySampler, "sampler") if text else default
     return sampler if steps is None else override(sampler, [f"steps={steps}"], f"sampler '{sampler.kind}'")
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from tyro.conf import arg
 
 from ediffuser.cli.common import chosen_sampler, output_paths, save_tensors
+from ediffuser.generate import FREE_SAMPLER, load
 from ediffuser.generate import generate as generate_pictures
-from ediffuser.generate import load
 from ediffuser.runtime.device import PrecisionName
 
 
@@ -39,7 +39,7 @@ def generate(
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    way = chosen_sampler(sampler, steps)
+    way = chosen_sampler(sampler, steps, FREE_SAMPLER)
     loaded = load(model, device=device, precision=precision)
     pictures = generate_pictures(loaded, count=count, sampler=way, seed=seed, first_index=first_index, batch=batch)
     save_tensors(pictures, output_paths(out, "picture", count))

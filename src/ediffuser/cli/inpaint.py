@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
 from ediffuser.editing import inpaint_photo
 from ediffuser.editing.crop import CONTEXT
-from ediffuser.generate import load
+from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
 
 
@@ -48,7 +48,7 @@ def inpaint(
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    way = chosen_sampler(sampler, steps)
+    way = chosen_sampler(sampler, steps, DEFAULT_SAMPLER)
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     results = inpaint_photo(
