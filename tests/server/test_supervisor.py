@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import time
 from dataclasses import replace
 
@@ -248,6 +249,54 @@ def test_a_job_that_kills_its_worker_fails_and_harms_nobody(data):
     fatal, others = asyncio.run(scenario())
     assert (fatal.state, fatal.problem.type, fatal.attempts) == ("failed", "worker-died", 2)
     assert [info.state for info in others] == ["done", "done"]
+
+
+def test_a_queue_that_cannot_be_written_for_a_moment(data, monkeypatch):
+    async def scenario():
+        async with serving(data) as (store, supervisor):
+            finish, faults = store.finish, [sqlite3.OperationalError("database or disk is full")]
+
+            def full(job, variation):
+                if faults:
+                    raise faults.pop()
+                return finish(job, variation)
+
+            monkeypatch.setattr(store, "finish", full)
+            job = submit(store)
+            supervisor.wake()
+            await events_of(supervisor, job)
+            return store.info(job)
+
+    info = asyncio.run(scenario())
+    assert (info.state, info.attempts) == ("done", 2)
+
+
+@pytest.mark.slow
+def test_jobs_whose_worker_is_killed_again_and_again(data):
+    """At random instants: every job ends, with its own picture or with a reason; none is stuck."""
+    chance = random.Random(0)
+
+    async def scenario():
+        async with serving(data, replace(STUB, seconds=0.02), lease=5.0) as (store, supervisor):
+            jobs = {submit(store, f"c{seed % 5}", seed=seed): seed for seed in range(60)}
+            supervisor.wake()
+            for _ in range(20):
+                await ready(supervisor)
+                await asyncio.sleep(chance.random() * 0.4)
+                if supervisor.worker_pid is not None:
+                    os.kill(supervisor.worker_pid, chance.choice([signal.SIGKILL, signal.SIGSEGV]))
+                await until(lambda: isinstance(supervisor.readiness(), str), 5)
+            await until(lambda: all(store.info(job).state in {"done", "failed"} for job in jobs), 120)
+            for job, seed in jobs.items():
+                info = store.info(job)
+                assert info.attempts <= 2
+                if info.state == "done":
+                    assert same(painted_patches(store, job), expected_patches(photo_pixels(), small_hole(), seed, 2))
+                else:
+                    assert info.problem.type == "worker-died"
+            return [store.info(job).state for job in jobs]
+
+    assert asyncio.run(scenario()).count("done") >= 40
 
 
 def test_a_stopped_server_puts_its_jobs_back(data):
