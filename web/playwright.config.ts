@@ -12,6 +12,7 @@ const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isM
 export default defineConfig({
   testDir: "e2e",
   outputDir: "test-results",
+  globalSetup: "./e2e/harness/global.ts",
   workers: 1,
   timeout: 60_000,
   expect: { timeout: 10_000 },

@@ -26,8 +26,8 @@ for (const [factor, name] of [[0.67, "67 %"], [1, "100 %"], [1.5, "150 %"], [2, 
       for (const [scale, place] of [[0.25, [60, 500]], [1, [230, 300]], [3, [236, 310]], [8, [240, 316]]] as [number, Place][]) {
         await test.step(`canvas at ${scale * 100} %`, async () => {
           expect(await editor.zoom(scale, [240, 320])).toBeCloseTo(scale, 1);
-          const measured = await ring(editor, place);
           const now = (await editor.view()).scale;
+          const measured = await ring(editor, place, SIZE * now);
           expect(Math.abs(measured.diameter - SIZE * now), `ring ${measured.diameter}, dab ${SIZE * now}`).toBeLessThan(5);
           expect(Math.hypot(measured.dx, measured.dy), "middle of the ring").toBeLessThan(2.5);
           await editor.paint([place]);
@@ -49,7 +49,7 @@ test("slider, bracket keys and Alt+wheel set the size of dab and ring", async ({
   const widths: number[] = [];
   const measure = async () => {
     const size = await editor.state("size");
-    const { diameter } = await ring(editor, [160, 120]);
+    const { diameter } = await ring(editor, [160, 120], size);
     expect(Math.abs(diameter - size), `ring ${diameter}, size ${size}`).toBeLessThan(5);
     await editor.paint([[160, 120]]);
     expect(faults(await editor.mask(), [[160, 120]], size)).toEqual({ missing: 0, extra: 0 });

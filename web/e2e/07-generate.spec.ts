@@ -18,7 +18,7 @@ test("Generate says why it is disabled", async ({ editor }) => {
   await expect(editor.generateButton).toBeDisabled();
 });
 
-test("what is shown is what the server tells", async ({ editor, server, context }) => {
+test("what is shown is what the server tells", async ({ editor, url, context }) => {
   await editor.open("small.png");
   await editor.paint([[100, 100], [180, 140]], 60);
   await editor.variations(4);
@@ -42,7 +42,7 @@ test("what is shown is what the server tells", async ({ editor, server, context 
     (window as unknown as { log: typeof log }).log = log;
   });
   const job = await editor.generate();
-  const told = listen(server, context, job);
+  const told = listen(url, context, job);
   await expect.poll(async () => (await editor.state("run"))?.slots.some((slot) => slot.previews > 0) ?? false, { intervals: [20] }).toBe(true);
   await editor.frame();
   const [during] = await look(editor, [[140, 120]]);
@@ -84,11 +84,11 @@ test("what is shown is what the server tells", async ({ editor, server, context 
   });
 });
 
-test("the place in the queue is shown", async ({ editor, context, server }) => {
+test("the place in the queue is shown", async ({ editor, context, url }) => {
   await editor.open("small.png");
   await editor.paint([[100, 100]], 60);
   // Another window of the same person is at work: jobs of one client run one after the other.
-  const send = () => context.request.post(`${server.url}api/jobs`, {
+  const send = () => context.request.post(`${url}api/jobs`, {
     multipart: {
       image: { name: "a.png", mimeType: "image/png", buffer: readFileSync(picture("small.png")) },
       mask: { name: "m.png", mimeType: "image/png", buffer: readFileSync(picture("small-mask.png")) },

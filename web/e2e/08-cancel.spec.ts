@@ -6,7 +6,7 @@ import { expect, say, test } from "./harness/test";
 const STEP_MS = 50;
 
 for (const how of ["the button", "Esc"] as const) {
-  test(`cancel with ${how} while it paints`, async ({ editor, server, context }) => {
+  test(`cancel with ${how} while it paints`, async ({ editor, url, context }) => {
     await editor.open("small.png");
     await editor.paint([[100, 100], [180, 140]], 60);
     await editor.variations(8);
@@ -22,7 +22,7 @@ for (const how of ["the button", "Esc"] as const) {
     say(`milliseconds from ${how} to ready: ${taken}`);
     expect(taken).toBeLessThan(1000 + STEP_MS + 500); // half a second is the test's own
 
-    const told = async () => (await (await context.request.get(`${server.url}api/jobs/${job}`)).json()) as { state: string; results: unknown[] };
+    const told = async () => (await (await context.request.get(`${url}api/jobs/${job}`)).json()) as { state: string; results: unknown[] };
     await expect.poll(async () => (await told()).state).toBe("cancelled");
     expect(await editor.digest()).toBe(mask);
     const kept = await editor.results();
@@ -46,7 +46,7 @@ for (const how of ["the button", "Esc"] as const) {
   });
 }
 
-test("cancel a run that still waits, or whose answer has not come", async ({ editor, server, context }) => {
+test("cancel a run that still waits, or whose answer has not come", async ({ editor, url, context }) => {
   await editor.open("small.png");
   await editor.paint([[100, 100]], 60);
   await editor.variations(8);
@@ -54,7 +54,7 @@ test("cancel a run that still waits, or whose answer has not come", async ({ edi
   await editor.page.keyboard.press("Escape");
   await expect(editor.generateButton).toBeEnabled();
   await expect.poll(async () => {
-    const jobs = (await (await context.request.get(`${server.url}api/jobs`)).json()) as { state: string }[];
+    const jobs = (await (await context.request.get(`${url}api/jobs`)).json()) as { state: string }[];
     return jobs.every((job) => job.state === "cancelled");
   }).toBe(true);
 });

@@ -15,7 +15,7 @@ async function files(editor: Editor, url: string, job: string, variations: numbe
   return all;
 }
 
-test("four results differ, arrows walk, comparing keeps the view, one is taken and the others stay @dense", async ({ editor, server }) => {
+test("four results differ, arrows walk, comparing keeps the view, one is taken and the others stay @dense", async ({ editor, url }) => {
   const { keyboard } = editor.page;
   await editor.open("small.png");
   await editor.paint([[110, 110], [210, 130]], 60);
@@ -27,7 +27,7 @@ test("four results differ, arrows walk, comparing keeps the view, one is taken a
   const job = await editor.generate();
   await expect(tile(/^Variation 4, not ready yet/)).toBeVisible();
   await editor.finish();
-  const results = await files(editor, server.url, job, 4);
+  const results = await files(editor, url, job, 4);
 
   await test.step("pairwise different inside the mask, untouched outside", () => {
     results.forEach((one, index) => {
@@ -106,7 +106,7 @@ test("four results differ, arrows walk, comparing keeps the view, one is taken a
   });
 });
 
-test("a locked seed repeats its pictures", async ({ editor, server }) => {
+test("a locked seed repeats its pictures", async ({ editor, url }) => {
   await editor.open("small.png");
   await editor.paint([[110, 110]], 60);
   await editor.variations(2);
@@ -115,6 +115,6 @@ test("a locked seed repeats its pictures", async ({ editor, server }) => {
   await editor.button(strings.results.lockSeed).click();
   const second = await editor.generate();
   await editor.finish();
-  const [one, other] = [await files(editor, server.url, first, 2), await files(editor, server.url, second, 2)];
+  const [one, other] = [await files(editor, url, first, 2), await files(editor, url, second, 2)];
   one.forEach((pixels, index) => expect(count(difference(pixels, other[index] ?? pixels))).toBe(0));
 });

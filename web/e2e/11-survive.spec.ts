@@ -137,9 +137,7 @@ test("unsaved work is not replaced without asking, by picker or by paste", async
   await editor.shows("small.png");
   expect(await editor.digest()).toBe(digest);
 
-  const chooser = editor.page.waitForEvent("filechooser");
-  await editor.page.keyboard.press("Control+o");
-  await (await chooser).setFiles(picture("portrait.jpg"));
+  await editor.pick(picture("portrait.jpg"), () => editor.page.keyboard.press("Control+o"));
   await expect(question).toBeVisible();
   await editor.page.keyboard.press("Escape");
   await editor.shows("small.png");

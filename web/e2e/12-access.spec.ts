@@ -23,9 +23,7 @@ test("the whole way with the keyboard alone: open, mask, generate, walk, compare
   const { page } = editor;
   const { keyboard } = page;
   await tabTo(editor, new RegExp(`^${strings.start.choose}`));
-  const chooser = page.waitForEvent("filechooser");
-  await keyboard.press("Enter");
-  await (await chooser).setFiles(picture("small.png"));
+  await editor.pick(picture("small.png"), () => keyboard.press("Enter"));
   await editor.shows("small.png");
 
   await test.step("a rectangle and a dab with the keyboard's pointer", async () => {

@@ -8,9 +8,7 @@ import { expect, test } from "./harness/test";
 import { Hands } from "./harness/touch";
 
 async function openSmall(editor: Editor): Promise<void> {
-  const chooser = editor.page.waitForEvent("filechooser");
-  await editor.button(strings.start.choose).tap();
-  await (await chooser).setFiles(picture("small.png"));
+  await editor.pick(picture("small.png"), () => editor.button(strings.start.choose).tap());
   await editor.shows("small.png");
 }
 

@@ -17,9 +17,7 @@ test("four different results on the astronaut, not a pixel changed outside the h
   const server = await serve(null);
   const editor = new Editor(page, server.url);
   await editor.visit();
-  const chooser = page.waitForEvent("filechooser");
-  await editor.button(strings.start.choose).click();
-  await (await chooser).setFiles(PHOTO);
+  await editor.pick(PHOTO, () => editor.button(strings.start.choose).click());
   await editor.shows("astronaut.png");
   await editor.paint([[185, 95], [215, 120], [255, 110], [250, 140]], 60); // eyes, nose
   const mask = (await editor.mask()).bytes;

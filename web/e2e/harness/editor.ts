@@ -1,7 +1,7 @@
 // The editor in the browser, as a person uses it; positions are native pixels of the picture.
 import { readFileSync } from "node:fs";
 import { expect } from "@playwright/test";
-import type { Download, Locator, Page } from "@playwright/test";
+import type { Download, FileChooser, Locator, Page } from "@playwright/test";
 import type { Edit, ToolName } from "../../src/canvas";
 import type { State } from "../../src/store";
 import { strings } from "../../src/strings";
@@ -18,7 +18,11 @@ export interface MaskBytes {
 }
 
 export class Editor {
-  constructor(readonly page: Page, readonly url: string) {}
+  #chosen: ((chooser: FileChooser) => void) | null = null;
+
+  constructor(readonly page: Page, readonly url: string) {
+    page.on("filechooser", (chooser) => this.#chosen?.(chooser)); // from the start: the browser is asked to tell in time
+  }
 
   async visit(): Promise<void> {
     await this.page.goto(this.url);
@@ -29,11 +33,16 @@ export class Editor {
     return this.page.getByRole("button", { name, exact: typeof name === "string" });
   }
 
+  /** Does what opens the browser's file picker, and picks. */
+  async pick(file: Parameters<FileChooser["setFiles"]>[0], open: () => Promise<void>): Promise<void> {
+    const chooser = new Promise<FileChooser>((done) => (this.#chosen = done));
+    await open();
+    await (await chooser).setFiles(file);
+  }
+
   /** Opens a test picture with the picker and waits until it is there. */
   async open(name: string): Promise<void> {
-    const chooser = this.page.waitForEvent("filechooser");
-    await this.page.keyboard.press("Control+o");
-    await (await chooser).setFiles(picture(name));
+    await this.pick(picture(name), () => this.page.keyboard.press("Control+o"));
     await this.shows(name);
   }
 
@@ -147,15 +156,18 @@ export class Editor {
   /** Turns the wheel over a place until the zoom is there, or as near as it gets. */
   async zoom(scale: number, place: Place): Promise<number> {
     await this.hover(place);
-    for (let turn = 0; turn < 60; turn += 1) {
-      const now = (await this.view()).scale;
+    let now = (await this.view()).scale;
+    for (let turn = 0, rate = 500; turn < 40 && Math.abs(Math.log(scale / now)) > 0.004; turn += 1) {
       const wanted = Math.log(scale / now);
-      if (Math.abs(wanted) < 0.02) break;
-      await this.page.mouse.wheel(0, -Math.sign(wanted) * Math.min(200, Math.max(4, Math.abs(wanted) * 300)));
+      const by = Math.sign(wanted) * Math.max(1, Math.min(400, Math.abs(wanted) * rate));
+      await this.page.mouse.wheel(0, -by);
       await this.frame();
-      if (Math.abs((await this.view()).scale - now) < 1e-6) break;
+      const next = (await this.view()).scale;
+      if (Math.abs(next - now) < 1e-6) break;
+      rate = Math.abs(by / Math.log(next / now));
+      now = next;
     }
-    return (await this.view()).scale;
+    return now;
   }
 
   /** Until the next two frames are drawn. */

@@ -1,14 +1,13 @@
 // The events of a job as the server sends them, read beside the page.
 import type { BrowserContext } from "@playwright/test";
 import type { JobEvent } from "../../src/api/events";
-import type { Server } from "./server";
 
 export type Told = JobEvent & { id: number; at: number };
 
 /** Everything that the server tells about a job, from now to its end. */
-export async function listen(server: Server, context: BrowserContext, job: string): Promise<Told[]> {
+export async function listen(url: string, context: BrowserContext, job: string): Promise<Told[]> {
   const cookies = await context.cookies();
-  const answer = await fetch(`${server.url}api/jobs/${job}/events`, {
+  const answer = await fetch(`${url}api/jobs/${job}/events`, {
     headers: { Accept: "text/event-stream", Cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; ") },
   });
   if (!answer.ok || !answer.body) throw new Error(`events: status ${answer.status}`);

@@ -30,8 +30,12 @@ export function colour(pixels: Pixels, [x, y]: Place): Colour {
 export const apart = (one: Colour, other: Colour): number =>
   Math.max(Math.abs(one[0] - other[0]), Math.abs(one[1] - other[1]), Math.abs(one[2] - other[2]));
 
-/** Diameter, in CSS pixels, of what the pointer draws around itself over the canvas; its middle against the pointer. */
-export async function ring(editor: Editor, place: Place): Promise<{ diameter: number; dx: number; dy: number }> {
+/**
+ * Diameter, in CSS pixels, of what the pointer draws around itself over the canvas; its middle against the pointer.
+ *
+ * Looks no farther than 12 CSS pixels beyond the diameter that is expected.
+ */
+export async function ring(editor: Editor, place: Place, expected: number): Promise<{ diameter: number; dx: number; dy: number }> {
   const at = await editor.at(place);
   await editor.page.mouse.move(2, 2);
   await editor.frame();
@@ -41,12 +45,12 @@ export async function ring(editor: Editor, place: Place): Promise<{ diameter: nu
   const shot = await screenshot(editor);
   const density = shot.width / (editor.page.viewportSize()?.width ?? shot.width);
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
-  const reach = 400 * density;
+  const reach = (expected / 2 + 12) * density;
   for (let y = 0; y < shot.height; y += 1) {
     for (let x = 0; x < shot.width; x += 1) {
       if (Math.hypot(x - at.x * density, y - at.y * density) > reach) continue;
       const here: Colour = colour(shot, [x, y]);
-      if (apart(here, colour(without, [x, y])) < 40) continue;
+      if (apart(here, colour(without, [x, y])) < 12) continue;
       [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x + 1), Math.min(top, y), Math.max(bottom, y + 1)];
     }
   }

@@ -1,11 +1,13 @@
 // What every test gets: an editor that is open, and a server with a stub that all tests of a process share.
 import { test as base, expect } from "@playwright/test";
 import { Editor } from "./editor";
-import { makePictures } from "./files";
-import { QUICK, Server } from "./server";
+import { Server } from "./server";
 import type { Stub } from "./server";
 
 interface Fixtures {
+  /** Address of the shared server. */
+  url: string;
+  /** An editor that is open. */
   editor: Editor;
   /** Starts a server for this test alone. */
   serve: (stub: Stub | null) => Promise<Server>;
@@ -13,25 +15,8 @@ interface Fixtures {
   expected: RegExp[];
 }
 
-export const test = base.extend<Fixtures, { pictures: undefined; server: Server }>({
-  pictures: [
-    // eslint-disable-next-line no-empty-pattern -- Playwright reads the names of what is wanted
-    async ({}, run) => {
-      makePictures();
-      await run(undefined);
-    },
-    { scope: "worker", auto: true },
-  ],
-  server: [
-    // eslint-disable-next-line no-empty-pattern
-    async ({}, run) => {
-      const server = await new Server(QUICK).start();
-      await run(server);
-      await server.stop();
-    },
-    { scope: "worker", timeout: 120_000 },
-  ],
-  // eslint-disable-next-line no-empty-pattern
+export const test = base.extend<Fixtures>({
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the names of what is wanted
   serve: async ({}, run) => {
     const servers: Server[] = [];
     await run((stub) => {
@@ -42,13 +27,15 @@ export const test = base.extend<Fixtures, { pictures: undefined; server: Server 
     for (const server of servers) await server.stop();
   },
   expected: [[], { option: true }],
-  editor: async ({ page, server, expected }, run) => {
+  // eslint-disable-next-line no-empty-pattern
+  url: async ({}, run) => run(process.env["EDIFFUSER_URL"] ?? ""),
+  editor: async ({ page, url, expected }, run) => {
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(String(error)));
     page.on("console", (message) => {
       if (message.type() === "error" && !expected.some((one) => one.test(message.text()))) complaints.push(message.text());
     });
-    const editor = new Editor(page, server.url);
+    const editor = new Editor(page, url);
     await editor.visit();
     await run(editor);
     expect(complaints, "errors in the browser's console").toEqual([]);
