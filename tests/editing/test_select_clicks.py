@@ -89,7 +89,9 @@ def test_a_box_holds_the_object(selector):
     assert overlap(mask & ~blue, red) > 0.5
 
 
-def test_deterministic_and_independent_of_what_was_asked_before():
+@pytest.mark.parametrize("remembered", [64, 1])
+def test_deterministic_and_independent_of_what_was_asked_before(remembered, monkeypatch):
+    monkeypatch.setattr("ediffuser.editing.click_regions.MOST_REMEMBERED", remembered)
     photo = scene()[0]
     clicks = [Click(240, 240), Click(600, 400), Click(250, 300, positive=False)]
     used = segmenter().look_at(photo)
@@ -119,6 +121,21 @@ def test_small_and_narrow_photos(size, channels):
         assert overlap(mask, pixels[..., 0] == 200) > 0.8
     selector.select([], Box(0, 0, *size))
     selector.select([], Box(3, 3, 4, 4))
+
+
+def test_no_click_breaks_it():
+    random = np.random.default_rng(0)
+    for _ in range(8):
+        height, width = (int(side) for side in random.integers(16, 200, 2))
+        coarse = random.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+        selector = segmenter().look_at(Photo(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)))
+        places = [
+            (int(random.integers(width)), int(random.integers(height)), bool(random.integers(2))) for _ in "12345"
+        ]
+        box = Box(int(random.integers(8)), 0, height - int(random.integers(8)), width - 1)
+        mask = selector.select([Click(0, 0), *(Click(*place) for place in places)])
+        assert mask.shape == (height, width)
+        selector.select([Click(*place) for place in places], box)
 
 
 def test_a_picture_of_one_colour():

@@ -24,6 +24,8 @@ from ediffuser.editing.mask import decode_mask
 from ediffuser.editing.photo import Photo, PhotoError, Refusal
 
 REFUSED = 2
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+NEEDED = ("LD_LIBRARY_PATH",)  # where some Python installations find their own libraries
 MOST_SCANS = 100
 """Scans of a JPEG file; encoders make about ten, and each costs the decoder a pass over all pixels."""
 
@@ -143,7 +145,7 @@ def _run(asked: list[str], directory: Path, what: str, limits: Limits) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             cwd=directory,
-            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            env=ENVIRONMENT | {name: os.environ[name] for name in NEEDED if name in os.environ},
             start_new_session=True,  # Ctrl+C ends the server, which waits for this upload
             timeout=limits.wall_seconds,
             check=False,

@@ -19,6 +19,7 @@ MOST_UNLIKE = 40.0
 PER_STEP = 0.3
 LIKELY_AREA = 0.3  # of the picture; larger regions get less likely exponentially
 SMALLEST_REGION = 12
+MOST_REMEMBERED = 64  # clicks, at 0.2 MB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +49,24 @@ class RegionGrower:
         return Regions(inside & (time_inside <= time_outside), outside & (time_outside < time_inside))
 
     def _union(self, places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-        """When the first front arrives, infinity for never; whether it stops only later. Both of shape (h, w)."""
+        """When the first front arrives, infinity without clicks; the union of the regions. Both of shape (h, w)."""
         time = np.full((self.height, self.width), np.inf)
         region = np.zeros((self.height, self.width), bool)
         for place in places:
-            if place not in self._known:  # clicks are added one by one
-                arrival = self._spread(place)
-                self._known[place] = arrival.reshape(time.shape), (arrival <= self._stop(arrival)).reshape(time.shape)
-            np.minimum(time, self._known[place][0], out=time)
-            region |= self._known[place][1]
+            arrival, stopped = self._front(place)
+            np.minimum(time, arrival, out=time)
+            region |= stopped
         return time, region
+
+    def _front(self, place: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Of one click: when the front arrives, and its region. Remembered, as clicks are added one by one."""
+        if place not in self._known:
+            arrival = self._spread(place)
+            shape = self.height, self.width
+            self._known[place] = arrival.reshape(shape), (arrival <= self._stop(arrival)).reshape(shape)
+            if len(self._known) > MOST_REMEMBERED:
+                del self._known[next(iter(self._known))]
+        return self._known[place]
 
     def _spread(self, place: tuple[int, int]) -> np.ndarray:
         """When the front of a click arrives at each pixel."""
