@@ -98,7 +98,7 @@ def test_jpeg_of_a_thousand_scans(upload, directory):
     with pytest.raises(PhotoError, match="too much memory or time") as caught:
         decode_in_child(upload(content), directory)
     assert caught.value.kind == "too-expensive"
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
 
 
 @pytest.mark.parametrize("limits", [{"cpu_seconds": 1}, {"wall_seconds": 0.5}])
@@ -108,7 +108,7 @@ def test_out_of_time(limits, upload, directory):
     with pytest.raises(PhotoError) as caught:
         decode_in_child(upload(content), directory, limits=Limits(**limits))
     assert caught.value.kind == "too-expensive"
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux enforces a limit of the address space")
