@@ -14,12 +14,13 @@ export function duration(seconds: number): string {
 export const strings = {
   name: "EDIFFUSER",
   start: {
-    heading: "Paint over what should go. Choose what comes instead.",
+    heading: ["Paint over what should go.", "Choose what comes instead."],
     drop: "Drop a photo here",
     dropNow: "Let go to open the photo",
     choose: "Choose a photo",
     paste: "Paste",
-    hint: (size: number, pixels: number) => `PNG, JPEG or WebP, up to ${megabytes(size)} and ${megapixels(pixels)}. Or press Ctrl+V.`,
+    hint: (size: number, pixels: number) => `PNG, JPEG or WebP, up to ${megabytes(size)} and ${megapixels(pixels)}.`,
+    keys: "Or press Ctrl+V.",
     samples: "Or try a sample",
     sample: (title: string) => `Open the sample: ${title}`,
     titles: { astronaut: "Astronaut", cat: "Cat", coffee: "Coffee", rocket: "Rocket" },

@@ -11,7 +11,13 @@ function Badge() {
   const compare = useStore((state) => state.compare);
   if (!run || shown === null) return null;
   const text = strings.results;
-  const result = <span className="badge">{text.variation(shown + 1)}</span>;
+  const seed = run.slots[shown]?.result?.seed;
+  const result = (
+    <span className="badge">
+      {text.variation(shown + 1)}
+      {seed === undefined ? null : <span className="badge-seed"> · {text.seed(seed)}</span>}
+    </span>
+  );
   const input = <span className="badge">{text.input}</span>;
   if (typeof compare === "number") return <div className="badges">{input}{result}</div>;
   return <div className="badges">{compare === "input" ? input : result}</div>;

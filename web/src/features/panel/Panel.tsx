@@ -34,10 +34,10 @@ export function Panel() {
   const narrow = useNarrow();
   if (narrow) {
     return (
-      <div className="dock">
+      <aside className="dock" aria-label={strings.panel.title}>
         <Sheet />
         <GenerateButton />
-      </div>
+      </aside>
     );
   }
   return (

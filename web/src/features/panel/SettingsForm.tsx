@@ -12,8 +12,8 @@ import { Variations } from "./Variations";
 
 const WIDEST = 256;
 
-/** Markdown's marks for code say nothing here. */
-const plain = (text: string | undefined) => text?.replaceAll("`", "");
+/** A sentence of the server, without Markdown's marks for code. */
+const plain = (text: string | undefined) => text && text.charAt(0).toUpperCase() + text.slice(1).replaceAll("`", "");
 
 function Feather() {
   const feather = useStore((state) => state.settings.feather);

@@ -17,7 +17,7 @@ export function IconButton({ icon, label, tip, side = "bottom", caption, classNa
   return (
     <Tooltip.Root>
       <Tooltip.Trigger asChild>
-        <button type="button" className={`icon-button ${className}`} aria-label={caption ? undefined : label} {...rest}>
+        <button type="button" className={`icon-button ${className}`} aria-label={label} {...rest}>
           <Icon name={icon} />
           {caption ? <span>{label}</span> : null}
         </button>

@@ -17,7 +17,7 @@ export function Start() {
         <ThemeSwitch />
       </header>
       <main className="start-main">
-        <h1>{text.heading}</h1>
+        <h1>{text.heading.map((line) => <span key={line}>{line} </span>)}</h1>
         <section className="drop" aria-label={text.drop}>
           <Icon name="picture" size={40} />
           <p className="drop-text">{text.drop}</p>
@@ -31,7 +31,7 @@ export function Start() {
               {text.paste}
             </button>
           </div>
-          <p className="hint">{text.hint(LARGEST_FILE, MOST_PIXELS)}</p>
+          <p className="hint">{text.hint(LARGEST_FILE, MOST_PIXELS)} <span className="with-keys">{text.keys}</span></p>
         </section>
         <section className="samples" aria-labelledby="samples-title">
           <h2 id="samples-title">{text.samples}</h2>
