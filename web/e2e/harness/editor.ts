@@ -82,6 +82,17 @@ export class Editor {
     }, [x, y] as const);
   }
 
+  /** The place of the picture that lies there in the window. */
+  under({ x, y }: { x: number; y: number }): Promise<Place> {
+    return this.page.evaluate(([left, top]) => {
+      const { stage } = window.ediffuser;
+      const host = document.querySelector(".host")?.getBoundingClientRect();
+      if (!stage || !host) throw new Error("no stage");
+      const place = stage.view.toPicture({ x: left - host.left, y: top - host.top });
+      return [place.x, place.y] as const;
+    }, [x, y] as const);
+  }
+
   async hover(place: Place): Promise<void> {
     const { x, y } = await this.at(place);
     await this.page.mouse.move(x, y);
