@@ -56,7 +56,13 @@ def live_server(settings: ServerSettings):
     taken = listen("127.0.0.1", 0)
     port = taken.getsockname()[1]
     app = create_app(settings)
-    options = {"lifespan": "off", "proxy_headers": False, "server_header": False, "log_config": None}
+    options = {
+        "lifespan": "off",
+        "proxy_headers": False,
+        "server_header": False,
+        "access_log": False,
+        "log_config": None,
+    }
     server = uvicorn.Server(uvicorn.Config(app, http="h11", ws="none", timeout_graceful_shutdown=2, **options))
     started, failed = threading.Event(), []
 

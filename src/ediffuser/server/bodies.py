@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from ediffuser.server.problems import ProblemError, from_faults
 from ediffuser.server.settings import LARGEST_FILE
@@ -62,8 +63,7 @@ def form_body(*names: str) -> Callable[[Request], AsyncIterator[FormData]]:
 
     async def read(request: Request) -> AsyncIterator[FormData]:
         require_type(request, "multipart/form-data")
-        # One more than allowed is let in, to be refused below with a better sentence.
-        form = await request.form(max_files=len(names) + 1, max_fields=len(names) + 1, max_part_size=LARGEST_JSON)
+        form = await _parsed(request, len(names))
         try:
             given = [name for name, _ in form.multi_items()]
             for name in names:
@@ -76,6 +76,22 @@ def form_body(*names: str) -> Callable[[Request], AsyncIterator[FormData]]:
             await form.close()
 
     return read
+
+
+async def _parsed(request: Request, fields: int) -> FormData:
+    """The form of a request; one field more than allowed is let in, to be refused with a better sentence."""
+    limits = {"max_files": fields + 1, "max_fields": fields + 1, "max_part_size": LARGEST_JSON}
+    parser, ended = MultiPartParser(request.headers, request.stream(), **limits), []
+    parser.on_end = lambda: ended.append(True)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise ProblemError(400, "broken-form", "The form cannot be read, or has too many fields.") from error
+    if not ended:  # Starlette takes a form that breaks off, and leaves open the file in which it does
+        for file in parser._files_to_close_on_error:
+            file.close()
+        raise ProblemError(400, "broken-form", "The form breaks off before its end.")
+    return form
 
 
 def require_type(request: Request, media_type: str) -> None:

@@ -27,6 +27,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 CLIENT_COOKIE, TOKEN_COOKIE = "ediffuser_client", "ediffuser_token"
 OPEN_TO_ALL = ("/api/health",)
 YEAR_S = 365 * 86_400
+MOST_DISCARDED = 200_000_000  # bytes of a body that nobody reads
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -150,6 +151,8 @@ class _Outlet:
                 return
             self.started = True
             self._complete(headers)
+            if message["status"] >= 400 and _is_endless(self._scope):
+                headers["Connection"] = "close"
         await self._send(message)
 
     def _complete(self, headers: MutableHeaders) -> None:
@@ -160,6 +163,13 @@ class _Outlet:
         if self.client is not None and self.client.new:
             cookie = f"{CLIENT_COOKIE}={self.client.name}; Path=/; Max-Age={YEAR_S}; HttpOnly; SameSite=Strict"
             headers.append("Set-Cookie", cookie)
+
+
+def _is_endless(scope: Scope) -> bool:
+    """Whether a refused request should not be heard to its end, although clients look for an answer only then."""
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "0")
+    return "transfer-encoding" in headers or not length.isdecimal() or int(length) > MOST_DISCARDED
 
 
 def _check_origin(scope: Scope, headers: Headers) -> None:
