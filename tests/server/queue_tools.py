@@ -118,7 +118,7 @@ def same(patches, others):
 async def serving(data, stub=STUB, clock=None, **others):
     """A store and a supervisor that is ready, stopped at the end."""
     lease, tick = others.pop("lease", 60.0), others.pop("tick", 0.05)
-    store = JobStore(data, **({} if clock is None else {"clock": clock}))
+    store = JobStore(data, **({} if clock is None else {"stopwatch": clock}))
     supervisor = Supervisor(store, WorkerSettings(data, stub=stub, **others), lease=lease, tick=tick)
     try:
         await supervisor.start()

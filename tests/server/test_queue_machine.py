@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from queue_tools import IMAGE, Clock, memory_directory, options, small_hole
 
-from ediffuser.server.jobs import INTERRUPTED, JobStore
-from ediffuser.server.records import KeyReusedError, QueueFullError
-from ediffuser.server.supervisor import WORKER_DIED
+from ediffuser.server.jobs import JobStore
+from ediffuser.server.records import INTERRUPTED, WORKER_DIED, KeyReusedError, QueueFullError
 
 CAPACITY = 4
 LEASE = 60
@@ -46,7 +45,7 @@ class Queue(RuleBasedStateMachine):
         self.directory = memory_directory()
         self.clock = Clock()
         self.jobs, self.keys, self.last_event = {}, {}, 0
-        self.store = JobStore(self.directory, CAPACITY, self.clock)
+        self.store = JobStore(self.directory, CAPACITY, self.clock, self.clock)
 
     def teardown(self):
         self.store.close()
@@ -170,7 +169,7 @@ class Queue(RuleBasedStateMachine):
     def crash_and_reopen(self):
         """The file as the dead server left it; its lock went with it."""
         self.store.close()
-        self.store = JobStore(self.directory, CAPACITY, self.clock)
+        self.store = JobStore(self.directory, CAPACITY, self.clock, self.clock)
         for job in self.of_state("running"):
             self.jobs[job].give_back()
 

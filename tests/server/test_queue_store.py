@@ -8,10 +8,9 @@ from queue_tools import Clock, names, options, small_hole, submit
 
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.server import storage
-from ediffuser.server.jobs import INTERRUPTED, JobStore
-from ediffuser.server.records import KeyReusedError, QueueFullError, StorageFullError
+from ediffuser.server.jobs import JobStore
+from ediffuser.server.records import INTERRUPTED, WORKER_DIED, KeyReusedError, QueueFullError, StorageFullError
 from ediffuser.server.schemas import Problem
-from ediffuser.server.supervisor import WORKER_DIED
 
 BROKEN = Problem(type="model-nonfinite", title="No numbers.", status=500)
 
@@ -23,7 +22,7 @@ def clock():
 
 @pytest.fixture
 def store(tmp_path, clock):
-    store = JobStore(tmp_path, capacity=5, clock=clock)
+    store = JobStore(tmp_path, capacity=5, clock=clock, stopwatch=clock)
     yield store
     store.close()
 
@@ -161,7 +160,9 @@ def test_a_cancelled_job_stays_cancelled(store):
     waiting, running = submit(store, "anna"), submit(store, "ben")
     assert names(store.cancel(waiting)) == ["cancelled"]
     store.claim(60)
+    store.finish(running, 1)
     assert names(store.cancel(running)) == ["cancelled"]
+    assert [result.variation for result in store.info(running).results] == [1]  # what is finished stays
     assert store.cancel(running) == store.cancel("unknown") == []
     assert store.finish(running, 0) == []
     assert {store.info(job).state for job in (waiting, running)} == {"cancelled"}
@@ -211,7 +212,7 @@ def test_pruning_by_age_and_size_spares_what_lives(store, clock):
     assert store.events_after(jobs[1], 0) == []
     store.prune(age=0, size=0)
     assert [store.info(job) is None for job in jobs] == [True, True, True, False]
-    assert store.named_images() == store.live_images() == {"i" * 22}
+    assert store.live_images() == {"i" * 22}
 
 
 def test_pruning_removes_what_was_never_taken_in(store, clock):

@@ -16,22 +16,30 @@ from ediffuser.server import storage
 from ediffuser.server.database import Database
 from ediffuser.server.messages import Run
 from ediffuser.server.order import round_robin
-from ediffuser.server.records import Event, KeyReusedError, QueueFullError, StorageFullError, job_info
+from ediffuser.server.records import INTERRUPTED, Event, KeyReusedError, QueueFullError, StorageFullError, job_info
 from ediffuser.server.schemas import Answer, Box, ImageInfo, JobInfo, JobOptions, Problem, Queued, Started
 
 MOST_ATTEMPTS = 2
 RETRY_SECONDS = 10
 
-INTERRUPTED = Problem(
-    type="interrupted", title="The server was stopped twice while it worked on this job; send it again.", status=500
-)
-
 
 class JobStore:
     """The jobs of a data directory, which belongs to one process at a time."""
 
-    def __init__(self, data: Path, capacity: int = 64, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        data: Path,
+        capacity: int = 64,
+        clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Opens `data`/queue.sqlite or makes it; what ran when the last server died goes back to the queue.
+
+        Args:
+            data: The data directory.
+            capacity: Most jobs that wait.
+            clock: Seconds since 1970, for people.
+            stopwatch: Seconds for leases, which never outlive a server: it stands still while the computer sleeps.
 
         Raises:
             BadInputError: If another server uses the directory.
@@ -39,6 +47,7 @@ class JobStore:
         self.data = data
         self._capacity = capacity
         self._clock = clock
+        self._stopwatch = stopwatch
         self._database = Database(data)
         for row in self._database.rows("SELECT id FROM jobs WHERE state = 'running' ORDER BY number"):
             self.release(row["id"], INTERRUPTED)
@@ -83,18 +92,17 @@ class JobStore:
         try:
             storage.write_mask(self.data, job, hole)
             return self._insert(job, client, key, fingerprint, image, options, storage.box_of(hole))
-        except (sqlite3.OperationalError, BadInputError, OSError) as error:
+        except BaseException as error:
             storage.remove_job(self.data, job)
-            raise StorageFullError("the disk is full") from error
-        except BaseException:
-            storage.remove_job(self.data, job)
+            if isinstance(error, sqlite3.OperationalError | BadInputError | OSError):
+                raise StorageFullError("the disk is full") from error
             raise
 
     def info(self, job: str) -> JobInfo | None:
         """A job as it stands; None if there is none. `Supervisor.info` also knows the progress within a variation."""
         with self._database.lock:
             row = self._database.row("SELECT * FROM jobs WHERE id = ?", job)
-            return None if row is None else self._info(row, self.order() if row["state"] == "queued" else [])
+            return None if row is None else self._info(row, self.order())
 
     def client_of(self, job: str) -> str | None:
         """Whose job it is; None if there is none."""
@@ -119,11 +127,8 @@ class JobStore:
 
     def live_images(self) -> set[str]:
         """Pictures that queued and running jobs need."""
-        return self._images("WHERE state IN ('queued', 'running')")
-
-    def named_images(self) -> set[str]:
-        """Pictures of all jobs that are not pruned."""
-        return self._images("")
+        rows = self._database.rows("SELECT image FROM jobs WHERE state IN ('queued', 'running')")
+        return {ImageInfo.model_validate_json(row["image"]).id for row in rows}
 
     def order(self) -> list[str]:
         """The queued jobs, the next one first."""
@@ -163,12 +168,12 @@ class JobStore:
         with self._database.transaction():
             for job in jobs:
                 query = "UPDATE jobs SET lease = ? WHERE id = ? AND state = 'running'"
-                self._database.change(query, self._clock() + lease, job)
+                self._database.change(query, self._stopwatch() + lease, job)
 
     def expired(self) -> list[str]:
         """Running jobs whose lease has run out."""
         query = "SELECT id FROM jobs WHERE state = 'running' AND lease <= ? ORDER BY number"
-        return [row["id"] for row in self._database.rows(query, self._clock())]
+        return [row["id"] for row in self._database.rows(query, self._stopwatch())]
 
     def finish(self, job: str, variation: int) -> list[Event]:
         """A variation of a running job is painted, and its patch on the disk; the last one makes the job done."""
@@ -262,7 +267,7 @@ class JobStore:
     def _claimed(self, row: sqlite3.Row, lease: float) -> tuple[Run, Event]:
         turn = 1 + self._database.number("SELECT max(turn) FROM jobs")
         query = "UPDATE jobs SET state = 'running', attempts = attempts + 1, turn = ?, lease = ? WHERE id = ?"
-        self._database.change(query, turn, self._clock() + lease, row["id"])
+        self._database.change(query, turn, self._stopwatch() + lease, row["id"])
         info = self._info(self._row(row["id"]), [])
         finished = tuple(result.variation for result in info.results)
         run = Run(info.id, row["client"], info.image, info.options, info.box, info.attempts, finished)
@@ -290,10 +295,6 @@ class JobStore:
     def _is(self, job: str, *states: str) -> bool:
         row = self._database.row("SELECT state FROM jobs WHERE id = ?", job)
         return row is not None and row["state"] in states
-
-    def _images(self, condition: str) -> set[str]:
-        rows = self._database.rows(f"SELECT image FROM jobs {condition}")
-        return {ImageInfo.model_validate_json(row["image"]).id for row in rows}
 
     def _info(self, row: sqlite3.Row, order: list[str]) -> JobInfo:
         query = "SELECT variation FROM results WHERE job = ? ORDER BY variation"

@@ -10,6 +10,15 @@ from ediffuser.server.schemas import Box, ImageInfo, JobInfo, JobOptions, Proble
 ALMOST = 0.999
 """The greatest progress of a job that is not done."""
 
+INTERRUPTED = Problem(
+    type="interrupted", title="The server was stopped twice while it worked on this job; send it again.", status=500
+)
+WORKER_DIED = Problem(
+    type="worker-died",
+    title="The process that paints broke down twice over this job: try a smaller hole, another sampler or model.",
+    status=500,
+)
+
 
 @dataclass(frozen=True)
 class Event:

@@ -28,7 +28,7 @@ from ediffuser.server.messages import (
     Stop,
     WorkerSettings,
 )
-from ediffuser.server.records import Event
+from ediffuser.server.records import WORKER_DIED, Event
 from ediffuser.server.schemas import JobInfo, JobOptions, Preview, Problem, Progress, Queued, Readiness
 
 logger = logging.getLogger(__name__)
@@ -37,12 +37,6 @@ MOST_RUNNING = 4
 """Jobs of different clients that the worker paints in turns."""
 STARTUP_SECONDS = 120.0
 LONGEST_PAUSE = 30.0
-
-WORKER_DIED = Problem(
-    type="worker-died",
-    title="The process that paints broke down twice over this job: try a smaller hole, another sampler or model.",
-    status=500,
-)
 
 
 class Supervisor:
