@@ -19,7 +19,8 @@ const files = new Map<string, Blob>();
 const bitmaps = new Map<string, Promise<ImageBitmap>>();
 const patches = new Map<string, Patch>();
 const pending = new Map<string, Promise<Patch>>();
-const glimpses = new Map<number, Map<string, Glimpse>>();
+const glimpses = new Map<string, Map<string, Glimpse>>();
+const holes = new Map<string, ImageBitmap>();
 
 let version = 0;
 const listeners = new Set<() => void>();
@@ -32,8 +33,8 @@ const subscribe = (listener: () => void) => {
   return () => listeners.delete(listener);
 };
 
-/** Draws again when a picture has arrived. */
 export const onMedia = subscribe;
+/** Draws again when a picture has arrived. */
 export const useMedia = (): number => useSyncExternalStore(subscribe, () => version);
 
 /** Upright, as the server sees it. */
@@ -120,21 +121,37 @@ export function blobOf(data: string): Blob {
   return new Blob([bytes], { type: /^data:([\w/+.-]+)/.exec(head)?.[1] ?? "image/webp" });
 }
 
-export async function putPreview(preview: Preview): Promise<void> {
+export async function putPreview(run: string, preview: Preview): Promise<void> {
   const { variation, left, top, side } = preview;
   const image = await createImageBitmap(blobOf(preview.image));
-  const list = glimpses.get(variation) ?? new Map<string, Glimpse>();
+  const key = name(run, variation);
+  const list = glimpses.get(key) ?? new Map<string, Glimpse>();
   list.set(`${left},${top},${side}`, { box: { left, top, width: side, height: side }, image });
-  glimpses.set(variation, list);
+  glimpses.set(key, list);
   changed();
 }
 
-export const previewsNow = (variation: number): Glimpse[] => [...(glimpses.get(variation)?.values() ?? [])];
+export const previewsNow = (run: string, variation: number): Glimpse[] => [...(glimpses.get(name(run, variation))?.values() ?? [])];
 
-/** Before a new run: its previews and results are its own. */
-export function clearRun(): void {
-  patches.clear();
-  pending.clear();
-  glimpses.clear();
+/** Lets go of the results and previews of all other runs. */
+export function keepRun(run: string | null): void {
+  for (const all of [patches, pending, glimpses, holes]) {
+    for (const key of all.keys()) if (run === null || !key.startsWith(run)) all.delete(key);
+  }
   changed();
 }
+
+/** The shape of a run's hole, opaque within its box. */
+export function putHole(run: string, mask: { bytes: Uint8Array; width: number }, box: Box): void {
+  const image = new ImageData(box.width, box.height);
+  for (let y = 0; y < box.height; y += 1) {
+    const row = (box.top + y) * mask.width + box.left;
+    for (let x = 0; x < box.width; x += 1) image.data[(y * box.width + x) * 4 + 3] = mask.bytes[row + x] ? 255 : 0;
+  }
+  void createImageBitmap(image).then((hole) => {
+    holes.set(run, hole);
+    changed();
+  });
+}
+
+export const holeNow = (run: string): ImageBitmap | null => holes.get(run) ?? null;

@@ -37,11 +37,18 @@ function Divider() {
 export function Canvas() {
   const host = useRef<HTMLDivElement>(null);
   useEffect(() => (host.current ? bind(host.current) : undefined), []);
+  useEffect(() => {
+    // A button that was clicked lets go of the focus: Space moves the picture then, and does not press the button again.
+    const click = (event: MouseEvent) => {
+      const target = event.target instanceof Element ? event.target : null;
+      if (event.detail > 0 && target?.closest(".editor button") && document.activeElement?.closest(".editor")) host.current?.focus({ preventScroll: true });
+    };
+    window.addEventListener("click", click, { capture: true });
+    return () => window.removeEventListener("click", click, { capture: true });
+  }, []);
   return (
     <div className="canvas">
-      <div ref={host} className="host" data-testid="stage" onPointerDownCapture={(event) => {
-        if (event.target instanceof HTMLElement) event.target.closest<HTMLElement>("[tabindex]")?.focus({ preventScroll: true });
-      }} />
+      <div ref={host} className="host" data-testid="stage" tabIndex={-1} onPointerDownCapture={() => host.current?.focus({ preventScroll: true })} />
       <Badge />
       <Divider />
       <KeyboardPointer />

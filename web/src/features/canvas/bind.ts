@@ -47,7 +47,7 @@ export function bind(host: HTMLElement): () => void {
       stage.setResult(patch && { left: patch.left, top: patch.top, image: patch.image });
     }
     const live = run && isLive(run) && shown !== null && !patch && run.base === state.base;
-    const previews = live ? previewsNow(shown) : [];
+    const previews = live ? previewsNow(run.key, shown) : [];
     const images = previews.map((one) => one.image);
     if (images.length === glimpses.length && images.every((image, index) => image === glimpses[index])) return;
     glimpses = images;

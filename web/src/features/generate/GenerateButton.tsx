@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from "react";
 import { isLive, shownProgress } from "../../run";
 import type { Run } from "../../run";
 import { useStore } from "../../store";
@@ -12,9 +13,26 @@ function stage(run: Run): string {
   return run.steps > 0 ? text.step(run.step, run.steps) : text.starting;
 }
 
+/** A keyboard that pressed one button of the two finds its focus on the other. */
+let byKeyboard = false;
+
+function useFocus() {
+  const ref = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => {
+    const button = ref.current;
+    if (byKeyboard && (document.activeElement === document.body || document.activeElement === null)) button?.focus();
+    byKeyboard = false;
+    return () => {
+      if (button === document.activeElement) byKeyboard = true;
+    };
+  }, []);
+  return ref;
+}
+
 function Running({ run }: { run: Run }) {
   const percent = Math.floor(shownProgress(run) * 100);
   const waits = run.state !== "running";
+  const ref = useFocus();
   return (
     <div className="running">
       <div className="running-text">
@@ -25,9 +43,26 @@ function Running({ run }: { run: Run }) {
         aria-valuenow={waits ? undefined : percent} aria-valuetext={stage(run)}>
         <div className="bar-fill" style={{ width: `${percent}%` }} />
       </div>
-      <button type="button" className="button wide" onClick={cancel}>
+      <button ref={ref} type="button" className="button wide" onClick={cancel}>
         {strings.generate.cancel}<kbd>Esc</kbd>
       </button>
+    </div>
+  );
+}
+
+function Ready() {
+  const reason = useStore(reasonAgainst);
+  const variations = useStore((state) => state.settings.variations);
+  const narrow = useNarrow();
+  const ref = useFocus();
+  const ready = narrow ? strings.generate.readyPhone(variations) : strings.generate.ready(variations);
+  return (
+    <div className="generate">
+      <button ref={ref} type="button" className="button primary wide" disabled={reason !== null} aria-describedby="generate-reason"
+        onClick={() => void generate()}>
+        {strings.generate.generate}
+      </button>
+      <p id="generate-reason" className="hint">{reason ?? ready}</p>
     </div>
   );
 }
@@ -35,17 +70,5 @@ function Running({ run }: { run: Run }) {
 /** The primary action: Generate, or what became of it. */
 export function GenerateButton() {
   const run = useStore((state) => state.run);
-  const reason = useStore(reasonAgainst);
-  const variations = useStore((state) => state.settings.variations);
-  const narrow = useNarrow();
-  if (run && isLive(run)) return <Running run={run} />;
-  const ready = narrow ? strings.generate.readyPhone(variations) : strings.generate.ready(variations);
-  return (
-    <div className="generate">
-      <button type="button" className="button primary wide" disabled={reason !== null} aria-describedby="generate-reason" onClick={() => void generate()}>
-        {strings.generate.generate}
-      </button>
-      <p id="generate-reason" className="hint">{reason ?? ready}</p>
-    </div>
-  );
+  return run && isLive(run) ? <Running run={run} /> : <Ready />;
 }

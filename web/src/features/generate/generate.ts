@@ -4,7 +4,7 @@ import { resilient } from "../../api/connection";
 import { follow, isOver } from "../../api/events";
 import type { JobEvent } from "../../api/events";
 import type { SentOptions } from "../../api/types";
-import { clearRun, patchOf, putPreview } from "../../media";
+import { keepRun, patchOf, putHole, putPreview } from "../../media";
 import { finished, isLive, newRun, reduce, withInfo } from "../../run";
 import type { Run } from "../../run";
 import { stage } from "../../stage";
@@ -13,6 +13,8 @@ import { strings } from "../../strings";
 import { withPicture } from "../open/upload";
 
 let controller: AbortController | null = null;
+/** What was there before a run that the server has not accepted yet. */
+let previous: { run: Run | null; shown: number | null } | null = null;
 
 export function options(): SentOptions & { variations: number } {
   const { model, variations, sampler, seed, locked, context, feather } = get().settings;
@@ -43,7 +45,8 @@ export async function generate(): Promise<void> {
   const box = mask.bounds();
   const key = newKey();
   const png = mask.toPng();
-  clearRun();
+  previous = { run: state.run, shown: state.shown };
+  if (box) putHole(key, mask, box);
   set({ run: newRun(key, base, chosen.variations, chosen.seed ?? null, box), shown: 0, compare: null, selection: null, saved: false, dialog: null });
   announce(strings.generate.started(chosen.variations));
   controller = new AbortController();
@@ -55,6 +58,8 @@ export async function generate(): Promise<void> {
       void resilient(() => api.cancel(info.id)).catch(() => undefined); // stopped before the server had even answered
       return;
     }
+    previous = null;
+    keepRun(key);
     const { seed } = info.options;
     if (typeof seed === "number") configure({ seed });
     await attend(key, info.id, signal);
@@ -64,7 +69,18 @@ export async function generate(): Promise<void> {
   }
 }
 
+/** A run that never began leaves the results of the one before. */
+function giveBack(): void {
+  const before = previous;
+  previous = null;
+  set(before ?? { run: null, shown: null });
+}
+
 function fail(key: string, title: string): void {
+  if (get().run?.key === key && !get().run?.job) {
+    giveBack();
+    return alert(title);
+  }
   const run = update(key, (now) => ({ ...now, state: "failed", eta: null, problem: { type: "failed", title, status: 0 } }));
   if (!run) return;
   land(run);
@@ -93,7 +109,7 @@ async function take(key: string, event: JobEvent): Promise<void> {
   const before = get().run;
   if (before?.key !== key) return;
   if (event.type === "preview") {
-    await putPreview(event.data).catch(() => undefined);
+    await putPreview(key, event.data).catch(() => undefined);
     update(key, (run) => reduce(run, event));
     return;
   }
@@ -150,11 +166,14 @@ export function cancel(): void {
   const { run } = get();
   if (!run || !isLive(run)) return;
   controller?.abort();
+  if (!run.job) {
+    giveBack();
+    return announce(strings.progress.cancelled);
+  }
   const stopped = update(run.key, (now) => ({ ...now, state: "cancelled", eta: null, position: null }));
   if (stopped) land(stopped);
   announce(strings.progress.cancelled);
   const { job, key } = run;
-  if (!job) return;
   void resilient(() => api.cancel(job))
     .then(async (info) => {
       // What was finished in the meantime is kept too.
@@ -169,5 +188,5 @@ export function cancel(): void {
 export function abandon(): void {
   const { run } = get();
   if (isLive(run)) cancel();
-  clearRun();
+  keepRun(null);
 }
