@@ -10,6 +10,8 @@ export class Layers {
   height = 0;
   /** The overlay has a pixel for so many of the screen's: a dense screen would show no difference, but a slower one. */
   #coarse = 1;
+  /** The density at the last measuring. */
+  #known = devicePixelRatio;
   readonly #observer = new ResizeObserver((entries) => this.#measure(entries.at(-1)));
   #density: MediaQueryList | null = null;
 
@@ -30,6 +32,11 @@ export class Layers {
     host.append(this.root);
     this.#fit();
     this.#watch();
+  }
+
+  /** For a change of the density that no event told of. */
+  check(): void {
+    if (devicePixelRatio !== this.#known) this.#measure();
   }
 
   /** Screen pixels per CSS pixel, along and down: what rounding the size left of the density. */
@@ -82,11 +89,12 @@ export class Layers {
 
   /** Gives the canvases the size of the host; false if they have it. */
   #fit(entry?: ResizeObserverEntry): boolean {
+    this.#known = devicePixelRatio;
     const { width, height } = this.root.getBoundingClientRect();
     const exact = entry?.devicePixelContentBoxSize?.[0];
     const pixels = {
-      width: exact?.inlineSize ?? Math.round(width * devicePixelRatio),
-      height: exact?.blockSize ?? Math.round(height * devicePixelRatio),
+      width: agreed(exact?.inlineSize, width * devicePixelRatio),
+      height: agreed(exact?.blockSize, height * devicePixelRatio),
     };
     const { canvas } = this.picture;
     if (width === this.width && height === this.height && canvas.width === pixels.width && canvas.height === pixels.height) return false;
@@ -104,6 +112,11 @@ export class Layers {
     const { x, y } = this.overlayRatio;
     style(canvas, { width: `${canvas.width / x}px`, height: `${canvas.height / y}px`, imageRendering: "pixelated" });
   }
+}
+
+/** What the browser says, unless it is not about this screen: an emulated density changes the ratio, but not the size it reports. */
+function agreed(reported: number | undefined, expected: number): number {
+  return reported !== undefined && Math.abs(reported - expected) <= 1 ? reported : Math.round(expected);
 }
 
 export type Layer = { canvas: HTMLCanvasElement; context: CanvasRenderingContext2D };

@@ -181,6 +181,7 @@ export class Stage {
   }
 
   #draw(): void {
+    this.#layers.check();
     const { scene, overlay, view } = this.#dirty;
     this.#dirty = { scene: false, overlay: null, view: false };
     this.#overlay.style = this.#style();
