@@ -4,10 +4,12 @@ import asyncio
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
@@ -59,7 +61,8 @@ def run_server(settings: ServerSettings, taken: socket.socket, *, open_page: boo
         BadInputError: If the data directory or the model cannot be used.
     """
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
-    asyncio.run(_serve(settings, taken, open_page))
+    with taken:
+        asyncio.run(_serve(settings, taken, open_page))
 
 
 def address_of(settings: ServerSettings, taken: socket.socket) -> str:
@@ -86,24 +89,33 @@ async def _serve(settings: ServerSettings, taken: socket.socket, open_page: bool
         timeout_graceful_shutdown=round(settings.grace + LAST_MOMENT_S),
     )
     server = uvicorn.Server(config)
-    server.handle_exit = _handler(server)
-    async with app.router.lifespan_context(app):
-        address = address_of(settings, taken)
-        serving = asyncio.create_task(server.serve(sockets=[taken]))
-        print(f"EDIFFUSER editor: {address}", flush=True)  # noqa: T201 - the one line that people need
-        if open_page:
-            await asyncio.to_thread(webbrowser.open, address)
-        while not (server.should_exit or serving.done()):
-            await asyncio.sleep(0.1)
-        # Ends the event streams, for which the server would wait.
-        await app.state.services.supervisor.stop(settings.grace)
-        await serving
+    with _signals(server):
+        async with app.router.lifespan_context(app):
+            address = address_of(settings, taken)
+            serving = asyncio.create_task(server.serve(sockets=[taken]))
+            print(f"EDIFFUSER editor: {address}", flush=True)  # noqa: T201 - the one line that people need
+            if open_page:
+                await asyncio.to_thread(webbrowser.open, address)
+            while not (server.should_exit or serving.done()):
+                await asyncio.sleep(0.1)
+            # Ends the event streams, for which the server would wait.
+            await app.state.services.supervisor.stop(settings.grace)
+            await serving
 
 
-def _handler(server: uvicorn.Server) -> Any:  # noqa: ANN401 - a signal handler whose arguments have names
+@contextmanager
+def _signals(server: uvicorn.Server) -> Iterator[None]:
+    """Handles signals from before the server starts to after it has ended, when jobs may still run."""
+
     def stop(sig: int, frame: FrameType | None) -> None:
         if server.should_exit:
             os._exit(128 + sig)  # nothing is lost: the queue is on the disk, and the worker ends with its pipe
         server.should_exit = True
 
-    return stop
+    server.handle_exit = stop
+    before = {sig: signal.signal(sig, stop) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
