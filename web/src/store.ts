@@ -40,7 +40,7 @@ export interface Selection {
   count: number;
 }
 
-export type Dialog = "shortcuts" | "extend" | "download" | "panel" | "mask" | null;
+export type Dialog = "shortcuts" | "extend" | "download" | "panel" | null;
 export type Theme = "system" | "light" | "dark";
 export type Compare = null | "input" | number;
 
@@ -75,7 +75,6 @@ export interface State extends Document {
   restored: boolean;
   theme: Theme;
   singleKeys: boolean;
-  margins: Margins;
 }
 
 export const NOTHING: Margins = { top: 0, right: 0, bottom: 0, left: 0 };
@@ -108,7 +107,6 @@ const initial: State = {
   restored: false,
   theme: (remembered("theme") as Theme | null) ?? "system",
   singleKeys: remembered("singleKeys") !== "no",
-  margins: NOTHING,
 };
 
 export const useStore = create<State>()(

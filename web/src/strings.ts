@@ -58,19 +58,16 @@ export const strings = {
     },
   },
   mask: {
-    label: "Mask",
     invert: "Invert mask",
     clear: "Clear mask",
     grow: "Grow mask",
     shrink: "Shrink mask",
-    growBy: "By",
     upload: "Upload mask",
     download: "Download mask",
     uploaded: "The mask from the file is in place.",
     unreadable: "This file is not a picture that can serve as a mask. PNG with white where to paint would be right.",
     wrongSize: (width: number, height: number, right: number, tall: number) =>
       `The mask is ${width} × ${height} pixels, the picture ${right} × ${tall}. A mask needs the picture's size.`,
-    more: "Mask and canvas",
     share: (painted: number, pixels: number) =>
       painted === 0 ? "No mask yet" : `Mask: ${((100 * painted) / pixels).toFixed(painted / pixels < 0.1 ? 1 : 0)} % of the picture`,
   },
@@ -134,9 +131,6 @@ export const strings = {
     automatic: "automatic",
     advanced: "More settings",
     loading: "Loading the models …",
-    noModels: "The list of models could not be loaded.",
-    retry: "Try again",
-    resolution: (pixels: number) => `${pixels} px model`,
   },
   generate: {
     generate: "Generate",
@@ -150,8 +144,6 @@ export const strings = {
   progress: {
     label: "Progress",
     sending: "Sending the picture …",
-    next: "Next in the queue",
-    waiting: "Waiting in the queue",
     queued: (position: number) => (position === 0 ? "Next in the queue" : `In the queue: ${plural(position, "job", "jobs")} before yours`),
     starting: "Starting …",
     step: (step: number, steps: number) => `Step ${step} of ${steps}`,
@@ -159,7 +151,6 @@ export const strings = {
     landed: (number: number, count: number) => `Variation ${number} of ${count} is ready.`,
     done: (count: number) => `Done: ${plural(count, "variation", "variations")}.`,
     cancelled: "Cancelled. Mask and finished variations are kept.",
-    failed: "Failed",
   },
   results: {
     label: "Results",
@@ -183,8 +174,6 @@ export const strings = {
     copySeed: (seed: number) => `Copy seed ${seed}`,
     copied: "Seed copied.",
     lockSeed: "Use this seed again",
-    previous: "Previous result",
-    next: "Next result",
   },
   download: {
     title: "Download",
@@ -204,7 +193,7 @@ export const strings = {
     disclosure: "The file says in its metadata that parts of it were made by a model.",
   },
   away: { text: "The server does not answer. Your work is safe; trying again …", retry: "Try now" },
-  theme: { label: "Theme", system: "System", light: "Light", dark: "Dark", title: (now: string) => `Theme: ${now}` },
+  theme: { system: "System", light: "Light", dark: "Dark", title: (now: string) => `Theme: ${now}` },
   shortcuts: {
     title: "Keyboard shortcuts",
     open: "Keyboard shortcuts (?)",
@@ -230,7 +219,7 @@ export const strings = {
     here: ({ x, y }: { x: number; y: number }) => `Keyboard pointer at ${Math.floor(x)}, ${Math.floor(y)}`,
     gone: "Keyboard pointer off",
   },
-  common: { close: "Close", cancel: "Cancel", dismiss: "Dismiss" },
+  common: { close: "Close", dismiss: "Dismiss" },
   errors: {
     away: "The server does not answer.",
     status: (status: number) => `The server refused the request (status ${status}).`,
@@ -245,6 +234,5 @@ export const strings = {
     noPictureInClipboard: "There is no picture in the clipboard.",
     clipboard: "The browser did not let the page read the clipboard. Press Ctrl+V instead.",
     lostJob: "The server no longer knows this run. Generate again; the mask is kept.",
-    title: "Something went wrong",
   },
 };

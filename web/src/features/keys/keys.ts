@@ -1,16 +1,11 @@
 // The one keyboard handler of the page. Tab is nobody's but the browser's.
 import { get, set } from "../../store";
+import { letter } from "./letter";
 import { arrow, commands, enter, escape, single } from "./table";
 
 const TYPING = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]";
 const OWN_ARROWS = "[role=slider], [role=radio], [role=radiogroup], [role=combobox], [role=listbox], [role=menu], [role=tab], input, [data-keys=own]";
 const OWN_ENTER = "a, button:not([data-tool]), summary, [role=combobox], [role=option], [role=menuitem]";
-
-/** The letter that is written on the key; where the layout has no Latin letters, the one at that place on a US keyboard. */
-export function letter(event: Pick<KeyboardEvent, "key" | "code">): string {
-  if (event.key.length > 1 || event.key.charCodeAt(0) < 128) return event.key.toLowerCase();
-  return /^Key([A-Z])$/.exec(event.code)?.[1]?.toLowerCase() ?? event.key;
-}
 
 const inDialog = () => get().question !== null || document.querySelector("[role=dialog], [role=alertdialog], [role=menu], [role=listbox]") !== null;
 

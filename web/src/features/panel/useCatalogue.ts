@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "../../api/client";
 import type { ModelInfo, Sampler, SamplerInfo } from "../../api/types";
-import { configure, get, useStore } from "../../store";
+import { configure, useStore } from "../../store";
 
 const rarely = { staleTime: 300_000, retry: true, retryDelay: (attempt: number) => Math.min(8000, 500 * 2 ** attempt) } as const;
 
-export const useModels = () => useQuery({ queryKey: ["models"], queryFn: api.models, ...rarely });
-export const useSamplers = () => useQuery({ queryKey: ["samplers"], queryFn: api.samplers, ...rarely });
+const useModels = () => useQuery({ queryKey: ["models"], queryFn: api.models, ...rarely });
+const useSamplers = () => useQuery({ queryKey: ["samplers"], queryFn: api.samplers, ...rarely });
 
 export interface Catalogue {
   models: ModelInfo[];
@@ -35,5 +35,3 @@ export function switchSampler(now: Sampler | null, kind: string, defaults: Recor
   const steps = typeof now?.["steps"] === "number" && "steps" in defaults ? { steps: now["steps"] } : {};
   configure({ sampler: { ...defaults, ...steps, kind } });
 }
-
-export const settingsNow = () => get().settings;

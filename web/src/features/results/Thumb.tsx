@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import type { Box } from "../../api/types";
 import { bitmapNow, bitmapOf, holeNow, patchNow, previewsNow, useMedia } from "../../media";
+import { isLive } from "../../run";
 import type { Run } from "../../run";
 import { get } from "../../store";
 
@@ -64,6 +65,7 @@ export function Thumb({ run, variation }: { run: Run; variation: number | null }
     context.drawImage(canvas, 0, 0);
     if (variation === null) return;
     const patch = patchNow(run.key, variation);
+    if (!patch && !isLive(run)) return;
     if (!patch) return drawPreviews(context, run, variation, at);
     const scale = SIDE / at.side;
     context.imageSmoothingQuality = "high";
