@@ -44,6 +44,10 @@ class Services:
         """Does heavy work on pictures in a thread; only a few at once, the others wait."""
         return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self.heavy)
 
+    async def in_light_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Waits for the disk in a thread, and for no other work."""
+        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs))
+
     def prune(self) -> None:
         """Forgets old jobs and pictures."""
         self.store.prune(age=self.settings.image_age)

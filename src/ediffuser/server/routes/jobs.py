@@ -97,14 +97,14 @@ async def submit_job(
     """Takes a job into the queue: a picture, the hole to paint in it, and how."""
     options = _options(services, text_of(form, "options"))
     upload, mask = _picture_file(form), file_of(form, "mask").file
-    fingerprint = await services.in_thread(_fingerprint, form)
+    fingerprint = await services.in_light_thread(_fingerprint, form)
     if upload is None:
         image = await find_image(services, text_of(form, "image_id") or "")
     else:
         image = await services.in_thread(services.images.add_upload, upload)
     hole = await services.in_thread(_hole, services, mask, image)
     try:
-        info, created = await services.in_thread(
+        info, created = await services.in_light_thread(
             services.store.submit,
             client=client,
             key=key,

@@ -49,7 +49,7 @@ async def read_patch(services: Running, info: OwnJob, variation: Variation) -> R
     """The part of the picture that differs; `box` of the result says where it lies."""
     result_of(info, variation)
     path = storage.patch_path(services.settings.data, info.id, variation)
-    return Response(await services.in_thread(path.read_bytes), media_type="image/png")
+    return Response(await services.in_light_thread(path.read_bytes), media_type="image/png")
 
 
 @router.get(

@@ -20,7 +20,7 @@ async def find_image(services: Services, image: str) -> ImageInfo:
     Raises:
         ProblemError: 404 if there is none of this id.
     """
-    info = await services.in_thread(services.images.find, image)
+    info = await services.in_light_thread(services.images.find, image)
     if info is None:
         raise missing_image()
     return info
