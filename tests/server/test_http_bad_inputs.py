@@ -322,7 +322,7 @@ NUMBERS = ["NaN", "Infinity", "-Infinity", "1e309", "-1", str(2**63), '""', '"0x
 def test_row_36_numbers_that_are_none(client, stored, mask, field, number):
     value = NUMBERS[number]
     if (field, value) == ("context", "1.5"):
-        pytest.skip("a context of 1.5 is a good one")
+        return  # a good one
     text = f'{{"sampler": {{"kind": "ddim", "steps": {value}}}}}' if field == "sampler" else f'{{"{field}": {value}}}'
     answer = client.post("/api/jobs", data={"image_id": stored, "options": text}, files={"mask": mask})
     refused(answer, (400, 422))
