@@ -47,7 +47,6 @@ test("a photo that EXIF turns: full size, upright, profile kept, EXIF gone, disc
 test("transparency, sixteen bits, soft edges: nothing outside the mask changes", async ({ editor }) => {
   for (const name of ["rgba.png", "deep.png"]) {
     await test.step(name, async () => {
-      if (await editor.state("base")) await editor.visit();
       const mask = await painted(editor, name, [[100, 100], [200, 120]], 50);
       const { bytes } = await editor.save();
       const changed = difference(decode(picture(name === "deep.png" ? "small.png" : name)), decode(bytes));

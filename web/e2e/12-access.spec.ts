@@ -173,7 +173,7 @@ test("Tab goes through the page and leaves it; reduced motion is kept", async ({
       await page.keyboard.press("Tab");
       const label = await page.evaluate(() => {
         const one = document.activeElement;
-        return one === document.body ? "" : (one?.getAttribute("aria-label") ?? one?.id ?? one?.textContent ?? "?");
+        return one === document.body ? "" : (one?.getAttribute("aria-label") || one?.id || one?.textContent || "?");
       });
       if (label === "") break;
       seen.push(label);

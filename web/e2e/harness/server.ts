@@ -1,7 +1,7 @@
 // A server of its own: free port, temporary data directory, with a stub or the real model; it can be killed and started again.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -82,8 +82,16 @@ export class Server {
   worker(): number | null {
     const pid = this.#process?.pid;
     if (pid === undefined) return null;
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
-    return children.find((child) => readFileSync(`/proc/${child}/cmdline`, "utf8").includes("spawn_main")) ?? null;
+    // A thread may have started it, and what comes and goes meanwhile cannot be read.
+    const text = (path: string) => {
+      try {
+        return readFileSync(path, "utf8");
+      } catch {
+        return "";
+      }
+    };
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => text(`/proc/${pid}/task/${task}/children`).trim().split(" "));
+    return children.filter(Boolean).map(Number).find((child) => text(`/proc/${child}/cmdline`).includes("spawn_main")) ?? null;
   }
 
   /** kill -9 of the worker; resolves when it is gone. */
