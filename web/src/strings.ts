@@ -117,7 +117,6 @@ export const strings = {
     moreOf: "More variations",
     sampler: "Sampler",
     steps: "Steps",
-    stepsAll: "all",
     seed: "Seed",
     random: "random",
     lock: "Lock seed",

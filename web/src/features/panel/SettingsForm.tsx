@@ -3,7 +3,7 @@ import { configure, useStore } from "../../store";
 import { strings } from "../../strings";
 import { Choice } from "./Choice";
 import { NumberField } from "./NumberField";
-import { fields } from "./schema";
+import { defaults, fields } from "./schema";
 import { SchemaField } from "./SchemaField";
 import { Seed } from "./Seed";
 import { setSampler, switchSampler, useCatalogue } from "./useCatalogue";
@@ -43,7 +43,7 @@ function Steps({ catalogue }: { catalogue: Catalogue }) {
   const value = catalogue.sampler?.["steps"];
   return (
     <NumberField label={strings.panel.steps} value={typeof value === "number" ? value : null} least={steps.least ?? 1} most={steps.most ?? 1000}
-      nullable={steps.nullable} placeholder={strings.panel.stepsAll} onChange={(next) => setSampler(catalogue.sampler, { steps: next })} />
+      nullable={steps.nullable} placeholder={strings.panel.automatic} onChange={(next) => setSampler(catalogue.sampler, { steps: next })} />
   );
 }
 
@@ -52,8 +52,7 @@ function SamplerChoice({ catalogue }: { catalogue: Catalogue }) {
   const change = (kind: string) => {
     const next = samplers.find((one) => one.kind === kind);
     if (!next) return;
-    const defaults = fields(next.json_schema).filter((one) => one.standard !== undefined).map((one) => [one.name, one.standard] as const);
-    switchSampler(sampler, kind, Object.fromEntries(defaults));
+    switchSampler(sampler, kind, defaults(fields(next.json_schema)));
   };
   const options = samplers.map((one) => [one.kind, one.title] as const);
   return <Choice label={strings.panel.sampler} value={sampler?.kind ?? ""} options={options} hint={plain(samplerOf(catalogue).info?.summary)} onChange={change} />;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fields } from "./schema";
+import { defaults, fields } from "./schema";
 
 it("makes fields of a sampler's schema", () => {
   const schema = {
@@ -21,6 +21,26 @@ it("makes fields of a sampler's schema", () => {
     { name: "eps_after_clip", title: "Eps after clip", description: "How.", kind: "choice", choices: ["derived", "raw"], nullable: false, standard: "derived" },
     { name: "inner", title: "Inner", description: "", kind: "choice", choices: ["x", "y"], nullable: false, standard: "x" },
   ]);
+});
+
+it("offers the kinds of a component within, however deep", () => {
+  const schema = {
+    $ref: "#/$defs/Wrapper",
+    $defs: {
+      Wrapper: {
+        properties: {
+          kind: { const: "wrapper", type: "string" },
+          inner: { oneOf: [{ $ref: "#/$defs/Plain" }, { $ref: "#/$defs/Wrapper" }], default: { kind: "plain", snr: 1 } },
+        },
+      },
+      Plain: { properties: { kind: { const: "plain", type: "string" }, snr: { type: "number", default: 1 } } },
+    },
+  };
+  const [inner] = fields(schema);
+  expect(inner).toMatchObject({ name: "inner", kind: "part", standard: { kind: "plain", snr: 1 } });
+  expect(inner?.parts?.map((one) => one.title)).toEqual(["Plain", "Wrapper"]);
+  expect(defaults(inner?.parts?.[0]?.fields() ?? [])).toEqual({ snr: 1 });
+  expect(inner?.parts?.[1]?.fields()[0]?.parts).toHaveLength(2);
 });
 
 it("makes none of what is no schema", () => {
