@@ -5,18 +5,33 @@ import type { Pixels } from "./files";
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
-export async function screenshot(editor: Editor): Promise<Pixels> {
-  return decode(await editor.page.screenshot({ animations: "disabled", caret: "hide" }));
+interface Cutout {
+  pixels: Pixels;
+  /** Where a CSS pixel of the window lies in it. */
+  on: (spot: { x: number; y: number }) => { x: number; y: number };
+  density: number;
+}
+
+/** The screen around these places of the window. */
+async function cutout(editor: Editor, spots: readonly { x: number; y: number }[], margin: number): Promise<Cutout> {
+  const window = editor.page.viewportSize() ?? { width: 0, height: 0 };
+  const [xs, ys] = [spots.map(({ x }) => x), spots.map(({ y }) => y)];
+  const x = Math.max(0, Math.floor(Math.min(...xs) - margin));
+  const y = Math.max(0, Math.floor(Math.min(...ys) - margin));
+  const width = Math.min(window.width, Math.ceil(Math.max(...xs) + margin)) - x;
+  const height = Math.min(window.height, Math.ceil(Math.max(...ys) + margin)) - y;
+  const pixels = decode(await editor.page.screenshot({ animations: "disabled", caret: "hide", clip: { x, y, width, height } }));
+  const density = pixels.width / width;
+  return { pixels, density, on: (spot) => ({ x: (spot.x - x) * density, y: (spot.y - y) * density }) };
 }
 
 /** Colours on the screen in the middle of native pixels. */
 export async function look(editor: Editor, places: readonly Place[]): Promise<Colour[]> {
-  const on = await Promise.all(places.map(([x, y]) => editor.at([x + 0.5, y + 0.5])));
-  const shot = await screenshot(editor);
-  const density = shot.width / (editor.page.viewportSize()?.width ?? shot.width);
-  return on.map(({ x, y }) => {
-    const at = (Math.floor(y * density) * shot.width + Math.floor(x * density)) * 4;
-    return [shot.data[at] ?? -1, shot.data[at + 1] ?? -1, shot.data[at + 2] ?? -1];
+  const spots = await Promise.all(places.map(([x, y]) => editor.at([x + 0.5, y + 0.5])));
+  const { pixels, on } = await cutout(editor, spots, 8);
+  return spots.map((spot) => {
+    const { x, y } = on(spot);
+    return colour(pixels, [Math.floor(x), Math.floor(y)]);
   });
 }
 
@@ -37,18 +52,19 @@ export const apart = (one: Colour, other: Colour): number =>
  */
 export async function ring(editor: Editor, place: Place, expected: number): Promise<{ diameter: number; dx: number; dy: number }> {
   const at = await editor.at(place);
+  const shoot = () => cutout(editor, [at], expected / 2 + 14);
   await editor.page.mouse.move(2, 2);
   await editor.frame();
-  const without = await screenshot(editor);
+  const without = (await shoot()).pixels;
   await editor.page.mouse.move(at.x, at.y);
   await editor.frame();
-  const shot = await screenshot(editor);
-  const density = shot.width / (editor.page.viewportSize()?.width ?? shot.width);
+  const { pixels: shot, density, on } = await shoot();
+  const middle = on(at);
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
   const reach = (expected / 2 + 12) * density;
   for (let y = 0; y < shot.height; y += 1) {
     for (let x = 0; x < shot.width; x += 1) {
-      if (Math.hypot(x - at.x * density, y - at.y * density) > reach) continue;
+      if (Math.hypot(x - middle.x, y - middle.y) > reach) continue;
       const here: Colour = colour(shot, [x, y]);
       if (apart(here, colour(without, [x, y])) < 12) continue;
       [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x + 1), Math.min(top, y), Math.max(bottom, y + 1)];
@@ -56,7 +72,7 @@ export async function ring(editor: Editor, place: Place, expected: number): Prom
   }
   return {
     diameter: Math.max(right - left, bottom - top) / density,
-    dx: (left + right) / 2 / density - at.x,
-    dy: (top + bottom) / 2 / density - at.y,
+    dx: ((left + right) / 2 - middle.x) / density,
+    dy: ((top + bottom) / 2 - middle.y) / density,
   };
 }
