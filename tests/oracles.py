@@ -37,6 +37,13 @@ class GaussianDenoiser:
         x0 = mean + (gain * (centred @ self._axes)) @ self._axes.T
         return Prediction(x_t, *alpha_sigma(self.schedule, t, like=x_t), x0.reshape(x_t.shape).to(x_t.dtype))
 
+    def log_density(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """log q(x_t) in nats, shape (B,)."""
+        alpha, sigma = (value.reshape(-1, 1) for value in alpha_sigma(self.schedule, t, like=x_t.double()))
+        variances = alpha**2 * self._variances + sigma**2
+        centred = (x_t.double().flatten(1) - alpha * self.mean.flatten()) @ self._axes
+        return -0.5 * (centred**2 / variances + torch.log(2 * torch.pi * variances)).sum(1)
+
     def marginal(self, t: Tensor) -> Moments:
         """Mean and covariance of q(x_t)."""
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
@@ -54,6 +61,85 @@ def correlated_gaussian(schedule: Schedule) -> GaussianDenoiser:
     factor = torch.tensor([[0.6, 0.0, 0.0], [-0.4, 0.3, 0.0], [0.1, 0.2, 0.15]], dtype=torch.float64)
     mean = torch.tensor([0.3, -0.5, 0.1], dtype=torch.float64).reshape(3, 1, 1)
     return GaussianDenoiser(mean, factor @ factor.T, schedule)
+
+
+class GaussianMixtureDenoiser:
+    """The exact denoiser for x_0 that is drawn from one of several Gaussians."""
+
+    def __init__(self, weights: Sequence[float], parts: Sequence[GaussianDenoiser]) -> None:
+        """Takes the probability of each part; all parts have one schedule."""
+        self.weights, self.parts = torch.tensor(weights, dtype=torch.float64), tuple(parts)
+        self.schedule = self.parts[0].schedule
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
+        """E[x_0 | x_t], the parts' beliefs weighted by how likely x_t is under each."""
+        shares = self._log_densities(x_t, t).softmax(0)
+        x0 = sum(
+            share.reshape(-1, 1, 1, 1) * part(x_t.double(), t).x0
+            for share, part in zip(shares, self.parts, strict=True)
+        )
+        return Prediction(x_t, *alpha_sigma(self.schedule, t, like=x_t), torch.as_tensor(x0).to(x_t.dtype))
+
+    def log_density(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """log q(x_t) in nats, shape (B,)."""
+        return self._log_densities(x_t, t).logsumexp(0)
+
+    def moments(self) -> Moments:
+        """Mean and covariance of x_0."""
+        means = torch.stack([part.mean.flatten() for part in self.parts])
+        mean = self.weights @ means
+        spread = (self.weights[:, None] * (means - mean)).T @ (means - mean)
+        within = sum(weight * part.covariance for weight, part in zip(self.weights, self.parts, strict=True))
+        return mean, spread + within
+
+    def cumulative(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """The probability of less than x_t, for pictures of one number; shape (B,)."""
+        total = torch.zeros(len(x_t), dtype=torch.float64)
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            mean, variance = part.marginal(t)
+            total += weight * torch.special.ndtr((x_t.double().flatten() - mean) / variance.flatten().sqrt())
+        return total
+
+    def _log_densities(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Of x_t together with each part, shape (parts, B)."""
+        densities = torch.stack([part.log_density(x_t, t) for part in self.parts])
+        return densities + self.weights.log()[:, None]
+
+
+def mixture(schedule: Schedule) -> GaussianMixtureDenoiser:
+    """Two kinds of pictures of three numbers, shape (3, 1, 1), apart and of different shape."""
+    first = correlated_gaussian(schedule)
+    second = GaussianDenoiser(-first.mean, 0.04 * torch.eye(3, dtype=torch.float64), schedule)
+    return GaussianMixtureDenoiser([0.3, 0.7], [first, second])
+
+
+def line_mixture(schedule: Schedule) -> GaussianMixtureDenoiser:
+    """Two humps of pictures of one number, shape (1, 1, 1)."""
+
+    def hump(mean: float, deviation: float) -> GaussianDenoiser:
+        shape = torch.tensor(mean, dtype=torch.float64).reshape(1, 1, 1)
+        return GaussianDenoiser(shape, torch.tensor([[deviation**2]], dtype=torch.float64), schedule)
+
+    return GaussianMixtureDenoiser([0.3, 0.7], [hump(-0.6, 0.1), hump(0.5, 0.2)])
+
+
+def copies(gaussian: GaussianDenoiser, side: int) -> GaussianDenoiser:
+    """Pictures of side x side independent pixels, each like the given picture of one."""
+    covariance = torch.kron(gaussian.covariance, torch.eye(side**2, dtype=torch.float64))
+    return GaussianDenoiser(gaussian.mean.expand(-1, side, side).contiguous(), covariance, gaussian.schedule)
+
+
+class StreamNoise:
+    """Many rows from one fast stream, float64; for tests in which no row need be the same in another batch."""
+
+    def __init__(self, rows: int, seed: int = 0) -> None:
+        self._rows, self._generator = rows, torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        return torch.randn(self._rows, *shape, dtype=torch.float64, generator=self._generator)
 
 
 class GivenNoise:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ediffuser.diffusion.dynamics import probability_flow, reverse_drift
+from ediffuser.diffusion.dynamics import clock, clock_time, clock_velocity, probability_flow, reverse_drift
 from ediffuser.diffusion.prediction import Prediction
 from ediffuser.diffusion.schedules import (
     CosineBetas,
@@ -65,3 +65,12 @@ def test_times_may_be_one_for_all_rows():
     assert torch.equal(
         probability_flow(schedule, prediction, T[2]), probability_flow(schedule, prediction, T[2].expand(4))
     )
+
+
+@every_schedule
+def test_the_flow_by_the_clock_is_the_flow_in_time(schedule):
+    prediction, h = belief(schedule), 1e-6
+    assert torch.allclose(clock_time(schedule, clock(schedule, T)), T, rtol=1e-10)
+    rate = ((clock(schedule, T + h) - clock(schedule, T - h)) / (2 * h)).reshape(-1, 1, 1, 1)
+    by_clock = clock_velocity(schedule, prediction, T) * rate
+    assert torch.allclose(by_clock, probability_flow(schedule, prediction, T), rtol=1e-5, atol=1e-8)

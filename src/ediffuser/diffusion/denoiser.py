@@ -109,12 +109,18 @@ class NetworkDenoiser:
 
 
 class CountingDenoiser:
-    """Wraps a denoiser and counts its calls, row by row; the one place where calls are counted."""
+    """Wraps a denoiser and counts its calls, row by row; the one place where calls are counted.
+
+    Attributes:
+        counted: The rows whose calls count, bool, shape (B,); None counts all. Rows of an adaptive solver that have
+            arrived stay in the batch, but what is computed for them is not used.
+    """
 
     def __init__(self, denoiser: Denoiser) -> None:
         """Starts at zero calls."""
         self._denoiser = denoiser
         self._calls: Tensor | int = 0
+        self.counted: Tensor | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -127,5 +133,5 @@ class CountingDenoiser:
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
         """The wrapped denoiser's belief."""
-        self._calls = self._calls + 1
+        self._calls = self._calls + (1 if self.counted is None else self.counted.long().cpu())
         return self._denoiser(x_t, t)

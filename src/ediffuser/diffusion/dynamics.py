@@ -2,8 +2,12 @@
 
 Both are written as sums over x_0 and eps, the two parts of x_t = alpha x_0 + sigma eps. At high noise f x and
 g^2 score cancel to what is left of the picture, a part in a hundred or less; these forms have nothing to cancel.
+
+In t the velocity of a table of betas jumps at every index, which a solver would pay for. So solvers go by a clock: t
+where time is continuous, and for a table the angle arctan(sigma / alpha), in which the velocity is v.
 """
 
+import torch
 from torch import Tensor
 
 from ediffuser.diffusion.prediction import Prediction
@@ -42,6 +46,26 @@ def probability_flow(schedule: Schedule, prediction: Prediction, t: Tensor) -> T
     """
     drift, growth = _rates(schedule, t)
     return _combined(prediction, drift * schedule.alpha(t), drift * schedule.sigma(t) + growth)
+
+
+def clock(schedule: Schedule, t: Tensor) -> Tensor:
+    """What a solver of the flow integrates over, increasing in t: t itself, or the angle of a table; float64."""
+    t = t.double()
+    return torch.atan2(schedule.sigma(t), schedule.alpha(t)) if _is_table(schedule) else t
+
+
+def clock_time(schedule: Schedule, u: Tensor) -> Tensor:
+    """The time at which the clock shows u."""
+    return schedule.time(-2 * torch.log(torch.tan(u))) if _is_table(schedule) else u
+
+
+def clock_velocity(schedule: Schedule, prediction: Prediction, t: Tensor) -> Tensor:
+    """The velocity dx/du of the probability flow by the clock; v for a table (Salimans & Ho 2022, appendix D)."""
+    return prediction.v if _is_table(schedule) else probability_flow(schedule, prediction, t)
+
+
+def _is_table(schedule: Schedule) -> bool:
+    return hasattr(schedule, "steps")
 
 
 def _rates(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:

@@ -114,14 +114,14 @@ class _BetaTable:
         return self._beta(t).sqrt()
 
     def _beta(self, t: Tensor) -> Tensor:
-        """-sigma^2 d log-SNR / dt, right of each kink."""
+        """-sigma^2 d log-SNR / dt, left of each kink: at an index i, of the step from i to i - 1."""
         table = _log_snr_table(self).to(t.device)
         position = t.double() * self.steps
-        below = position.floor().clamp(1, self.steps - 1).long()
+        below = (position - 1e-9).floor().clamp(1, self.steps - 1).long()
         between = (table[below - 1] - table[below]) * torch.sigmoid(-self.log_snr(t))
         first_variance = torch.sigmoid(-table[0])
         near_zero = first_variance / (1 - position.clamp(max=1) * first_variance)
-        return torch.where(position < 1, near_zero, between) * self.steps
+        return torch.where(position <= 1, near_zero, between) * self.steps
 
 
 @lru_cache(maxsize=32)

@@ -81,7 +81,7 @@ def _first_size(
     step = trial * (end - t).sign()
     of_change = _norm((f(t + step, y + like(step, y) * slope) - slope) / scale) / trial
     flat = (of_slope <= 1e-15) & (of_change <= 1e-15)
-    curved = (0.01 / torch.maximum(of_slope, of_change)) ** (1 / (tableau.error_order + 1))
+    curved = (0.01 / torch.fmax(of_slope, of_change)) ** (1 / (tableau.error_order + 1))
     size = torch.where(flat, (trial * 1e-3).clamp(min=1e-6), curved)
     return torch.minimum(100 * trial, size).minimum(span)
 
