@@ -34,6 +34,10 @@ class Step:
     progress: float
 
 
+ALMOST = 0.99
+"""Progress when only a last correction is left to do; 1 is the last step's alone."""
+
+
 @runtime_checkable
 class Sampler(Protocol):
     """A way from noise to a picture."""
@@ -98,3 +102,19 @@ def trailing_times(schedule: Schedule, steps: int | None) -> Tensor:
 def clipped(prediction: Prediction) -> Prediction:
     """The belief with its x_0 clipped to [-1, 1]; its eps is then another one."""
     return replace(prediction, x0=prediction.x0.clamp(-1, 1))
+
+
+@dataclass(frozen=True)
+class ClippingDenoiser:
+    """A denoiser whose x_0 is clipped to [-1, 1]."""
+
+    denoiser: Denoiser
+
+    @property
+    def schedule(self) -> Schedule:
+        """The wrapped denoiser's schedule."""
+        return self.denoiser.schedule
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
+        """The wrapped denoiser's belief, clipped."""
+        return clipped(self.denoiser(x_t, t))

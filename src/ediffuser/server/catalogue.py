@@ -12,7 +12,7 @@ from ediffuser import zoo
 from ediffuser.generate import DEFAULT_SAMPLER
 from ediffuser.model import ModelConfig, load_config
 from ediffuser.runtime.errors import BadInputError
-from ediffuser.samplers import AnySampler
+from ediffuser.samplers import AnySampler, StepSampler
 from ediffuser.server.problems import ProblemError
 from ediffuser.server.schemas import ModelCard, ModelInfo, SamplerInfo
 from ediffuser.server.settings import ServerSettings
@@ -55,7 +55,8 @@ class Catalogue:
         if config.task.kind != "inpainting":
             raise ProblemError(422, "wrong-task", "This model was not trained to paint holes: choose another.")
         try:
-            sampler.times(config.schedule)
+            if isinstance(sampler, StepSampler):
+                sampler.times(config.schedule)
         except BadInputError as error:
             title = "This sampler does not suit the model: options.sampler.steps is too large."
             raise ProblemError(422, "unsuitable-sampler", title) from error

@@ -366,6 +366,27 @@ export interface components {
             clip: boolean;
         };
         /**
+         * AncestralStep
+         * @description The posterior at the expected x_0: the step of DDPM and of SMLD (Song et al. 2021, eq. 4 and 47).
+         *
+         *     Attributes:
+         *         variance: beta of the step ("fixed_large", the paper's for VP) or beta-tilde of the posterior ("fixed_small",
+         *             the paper's for VE).
+         */
+        AncestralStep: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ancestral_step";
+            /**
+             * Variance
+             * @default fixed_small
+             * @enum {string}
+             */
+            variance: "fixed_large" | "fixed_small";
+        };
+        /**
          * Box
          * @description A rectangle of pixels of the upright picture.
          */
@@ -424,6 +445,57 @@ export interface components {
              * @enum {string}
              */
             eps_after_clip: "derived" | "raw";
+        };
+        /**
+         * EulerMaruyama
+         * @description The plain step of any SDE, weak order 1; asks for many steps where noise falls steeply.
+         */
+        EulerMaruyama: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "euler_maruyama";
+        };
+        /**
+         * FinalCorrector
+         * @description Any sampler, and a corrector at the time where it ends (section 4.2.2.4 of the dissertation).
+         *
+         *     A sampler that ends at t = 0 is corrected at the end time of its schedule, for at 0 there is no score. The mean of
+         *     the last move is returned, without its noise.
+         *
+         *     Attributes:
+         *         sampler: What makes the picture.
+         *         corrector: What moves it at the end.
+         */
+        FinalCorrector: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "final_corrector";
+            /**
+             * Sampler
+             * @default {
+             *       "kind": "probability_flow",
+             *       "solver": "rk45",
+             *       "tolerance": 0.001,
+             *       "spacing": "time",
+             *       "denoise": false,
+             *       "clip": true
+             *     }
+             */
+            sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"];
+            /**
+             * Corrector
+             * @default {
+             *       "kind": "langevin",
+             *       "snr": 0.16,
+             *       "steps": 1,
+             *       "norm": "sample"
+             *     }
+             */
+            corrector: components["schemas"]["Langevin"] | components["schemas"]["NoCorrector"];
         };
         /**
          * Health
@@ -550,7 +622,7 @@ export interface components {
              * Sampler
              * @description None: the model's default.
              */
-            sampler?: (components["schemas"]["Ancestral"] | components["schemas"]["Ddim"]) | null;
+            sampler?: (components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"]) | null;
             /**
              * Context
              * @description Side of the square that the model sees, over the hole's longer side.
@@ -562,6 +634,39 @@ export interface components {
              * @default 0
              */
             feather: number;
+        };
+        /**
+         * Langevin
+         * @description Langevin dynamics whose step follows from the lengths of score and noise (Song et al. 2021, algorithms 4-5).
+         *
+         *     Attributes:
+         *         snr: Length of the move along the score, as a part of the noise's length.
+         *         steps: Moves at each time.
+         *         norm: "sample" takes the lengths of each picture; "batch", as published, their means over the batch, so that a
+         *             picture then depends on what it is sampled together with.
+         */
+        Langevin: {
+            /**
+             * Snr
+             * @default 0.16
+             */
+            snr: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "langevin";
+            /**
+             * Norm
+             * @default sample
+             * @enum {string}
+             */
+            norm: "sample" | "batch";
         };
         /**
          * Margins
@@ -607,7 +712,7 @@ export interface components {
             /** Default */
             default: boolean;
             /** Default Sampler */
-            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"];
+            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"];
             /**
              * Card
              * @description Markdown.
@@ -636,7 +741,68 @@ export interface components {
             /** Default */
             default: boolean;
             /** Default Sampler */
-            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"];
+            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"];
+        };
+        /**
+         * NoCorrector
+         * @description Leaves everything to the predictor.
+         */
+        NoCorrector: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "none";
+        };
+        /**
+         * PredictorCorrector
+         * @description The samplers of Song et al. 2021, algorithm 1 (the dissertation's Algorithm 7), any pair of the two.
+         *
+         *     At each time the corrector moves first, then the predictor steps back, as in the published code; with `steps` N and
+         *     n corrector steps a picture costs N (n + 1) calls. For N = 1000 the times are the published ones.
+         *
+         *     Attributes:
+         *         predictor: How to step back in time.
+         *         corrector: How to move at a fixed time.
+         *         steps: Number of predictor steps, N.
+         *         denoise: Whether the last step returns its mean; its noise would stay in the picture.
+         *         clip: Whether the expected x_0 is clipped to [-1, 1]; the paper does not.
+         */
+        PredictorCorrector: {
+            /**
+             * Steps
+             * @default 1000
+             */
+            steps: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "predictor_corrector";
+            /**
+             * Predictor
+             * @default {
+             *       "kind": "reverse_diffusion"
+             *     }
+             */
+            predictor: components["schemas"]["AncestralStep"] | components["schemas"]["EulerMaruyama"] | components["schemas"]["ReverseDiffusion"];
+            /**
+             * Corrector
+             * @default {
+             *       "kind": "none"
+             *     }
+             */
+            corrector: components["schemas"]["Langevin"] | components["schemas"]["NoCorrector"];
+            /**
+             * Denoise
+             * @default true
+             */
+            denoise: boolean;
+            /**
+             * Clip
+             * @default true
+             */
+            clip: boolean;
         };
         /**
          * Preview
@@ -659,6 +825,61 @@ export interface components {
              * @description data:image/webp;base64,...
              */
             image: string;
+        };
+        /**
+         * ProbabilityFlow
+         * @description The probability-flow ODE of Song et al. 2021, eq. 13, from t = 1 to `t_end`.
+         *
+         *     The adaptive solvers control each picture's steps by its own error, so a picture does not depend on its batch; calls
+         *     are those that scipy would count, rejected steps included, and one more for the final denoising.
+         *
+         *     Attributes:
+         *         solver: "rk23", "rk45" and "dop853" choose their steps by the tolerance; "heun" and "euler" take a fixed grid.
+         *         tolerance: Of the adaptive solvers, absolute and relative alike; below 1e-6 single precision is too rough.
+         *         steps: Of the fixed grids; None is 50. Heun calls twice in a step.
+         *         spacing: Of the fixed grids: uniform in time or in log-SNR.
+         *         t_end: Where the solver stops; None is 1e-3, or 1e-5 where noise explodes.
+         *         denoise: Whether the end is the x_0 expected at t_end (one more call) instead of the state there.
+         *         clip: Whether the expected x_0 is clipped to [-1, 1]. The exact flow is not, but where hardly any of the picture
+         *             is left a network's error in eps would be blown up by sigma / alpha.
+         */
+        ProbabilityFlow: {
+            /**
+             * Tolerance
+             * @default 0.001
+             */
+            tolerance: number;
+            /** Steps */
+            steps?: number | null;
+            /** T End */
+            t_end?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "probability_flow";
+            /**
+             * Solver
+             * @default rk45
+             * @enum {string}
+             */
+            solver: "rk45" | "rk23" | "dop853" | "heun" | "euler";
+            /**
+             * Spacing
+             * @default time
+             * @enum {string}
+             */
+            spacing: "time" | "log_snr";
+            /**
+             * Denoise
+             * @default true
+             */
+            denoise: boolean;
+            /**
+             * Clip
+             * @default true
+             */
+            clip: boolean;
         };
         /**
          * Problem
@@ -755,6 +976,17 @@ export interface components {
             job: string;
             /** Variation */
             variation: number;
+        };
+        /**
+         * ReverseDiffusion
+         * @description The forward step turned round, with the forward step's noise (Song et al. 2021, eq. 46).
+         */
+        ReverseDiffusion: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "reverse_diffusion";
         };
         /**
          * SamplerInfo
