@@ -4,9 +4,15 @@ from torch import nn
 
 from ediffuser.diffusion.denoiser import NetworkDenoiser
 from ediffuser.diffusion.forward import noised
-from ediffuser.diffusion.losses import InverseVariance, MinSnr, OwnTarget, simple_loss
+from ediffuser.diffusion.losses import InverseVariance, LikelihoodWeight, MinSnr, OwnTarget, simple_loss
 from ediffuser.diffusion.prediction import target
-from ediffuser.diffusion.schedules import CosineBetas, LinearBetas, VariancePreserving, alpha_sigma
+from ediffuser.diffusion.schedules import (
+    CosineBetas,
+    LinearBetas,
+    SubVariancePreserving,
+    VariancePreserving,
+    alpha_sigma,
+)
 
 T = torch.tensor([0.05, 0.3, 0.6, 0.95], dtype=torch.float64)
 ROWS, SHAPE = len(T), (len(T), 3, 4, 4)
@@ -101,7 +107,17 @@ def test_the_inverse_variance_weight_is_the_v_loss_down_to_its_bound(parametrisa
     assert (sigma.min() < 0.5) & (sigma.max() > 0.5)
 
 
-@pytest.mark.parametrize("weighting", [OwnTarget(), MinSnr(), InverseVariance()])
+@every_parametrisation
+@pytest.mark.parametrize("schedule", [LinearBetas(), VariancePreserving(), SubVariancePreserving()])
+def test_the_likelihood_weight_is_g_squared_on_the_error_of_the_score(schedule, parametrisation):
+    denoiser, x0, eps = case(parametrisation, schedule=schedule)
+    alpha, sigma, g = schedule.alpha(T), schedule.sigma(T), schedule.diffusion(T)
+    of_eps = {"x0": (alpha / sigma) ** 2, "eps": torch.ones_like(sigma), "v": (alpha / (alpha**2 + sigma**2)) ** 2}
+    loss = simple_loss(denoiser, x0, eps, T, weighting=LikelihoodWeight())
+    assert torch.allclose(loss, 0.09 * of_eps[parametrisation] * g**2 / sigma**2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weighting", [OwnTarget(), MinSnr(), InverseVariance(), LikelihoodWeight()])
 def test_gradient_flows_into_the_hole_and_nowhere_else(weighting):
     denoiser, x0, eps = case()
     hole = torch.zeros(ROWS, 1, 4, 4, dtype=torch.float64)

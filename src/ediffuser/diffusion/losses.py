@@ -16,8 +16,8 @@ from ediffuser.runtime.component import component
 class Weighting(Protocol):
     """How much each noise level counts."""
 
-    def on_x0(self, alpha: Tensor, sigma: Tensor) -> Tensor | None:
-        """The weight of the squared error of x_0; None weighs the network's own output by 1."""
+    def on_x0(self, alpha: Tensor, sigma: Tensor, diffusion: Tensor) -> Tensor | None:
+        """The weight of the squared error of x_0, from the schedule's alpha, sigma and g; None: 1 on the own output."""
         ...
 
 
@@ -27,7 +27,7 @@ class OwnTarget:
 
     kind: Literal["own"] = "own"
 
-    def on_x0(self, alpha: Tensor, sigma: Tensor) -> None:
+    def on_x0(self, alpha: Tensor, sigma: Tensor, diffusion: Tensor) -> None:
         """No weight on x_0."""
         return
 
@@ -39,7 +39,7 @@ class MinSnr:
     kind: Literal["min_snr"] = "min_snr"
     gamma: float = Field(default=5.0, gt=0)
 
-    def on_x0(self, alpha: Tensor, sigma: Tensor) -> Tensor:
+    def on_x0(self, alpha: Tensor, sigma: Tensor, diffusion: Tensor) -> Tensor:
         """min(alpha^2 / sigma^2, gamma)."""
         return ((alpha / sigma) ** 2).clamp(max=self.gamma)
 
@@ -51,12 +51,27 @@ class InverseVariance:
     kind: Literal["inverse_variance"] = "inverse_variance"
     sigma_min: float = Field(default=0.15, gt=0, le=1)
 
-    def on_x0(self, alpha: Tensor, sigma: Tensor) -> Tensor:
+    def on_x0(self, alpha: Tensor, sigma: Tensor, diffusion: Tensor) -> Tensor:
         """1 / max(sigma, sigma_min)^2."""
         return sigma.clamp(min=self.sigma_min) ** -2
 
 
-AnyWeighting = Annotated[Union[InverseVariance, MinSnr, OwnTarget], Field(discriminator="kind")]  # noqa: UP007
+@component
+class LikelihoodWeight:
+    """g^2 on the error of the score, so that the loss bounds the likelihood (Song et al. 2021; Eq. 2.34).
+
+    The error of the score is alpha / sigma^2 times that of x_0. Weight 1 on the own target eps is the paper's simple
+    weighting, lambda = sigma^2, which makes the better pictures.
+    """
+
+    kind: Literal["likelihood"] = "likelihood"
+
+    def on_x0(self, alpha: Tensor, sigma: Tensor, diffusion: Tensor) -> Tensor:
+        """g^2 alpha^2 / sigma^4."""
+        return (diffusion * alpha / sigma**2) ** 2
+
+
+AnyWeighting = Annotated[Union[InverseVariance, LikelihoodWeight, MinSnr, OwnTarget], Field(discriminator="kind")]  # noqa: UP007
 
 
 def simple_loss(
@@ -86,7 +101,8 @@ def simple_loss(
     alpha, sigma = alpha_sigma(denoiser.schedule, t, like=x0)
     squared = (output - target(denoiser.parametrisation, x0, eps, alpha, sigma)) ** 2
     loss = _mean(squared, weight)
-    on_x0 = (weighting or OwnTarget()).on_x0(alpha, sigma)
+    diffusion = denoiser.schedule.diffusion(t).to(x0).reshape(alpha.shape)
+    on_x0 = (weighting or OwnTarget()).on_x0(alpha, sigma, diffusion)
     if on_x0 is None:
         return loss
     return loss * (on_x0 * x0_error_factor(denoiser.parametrisation, alpha, sigma)).reshape(-1)
