@@ -1,7 +1,9 @@
 """Recipes are complete: they build, they fit their data, and they survive their JSON."""
 
 import pytest
+import torch
 
+from ediffuser.diffusion.schedules import VariancePreserving
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.component import from_json, to_json
 from ediffuser.training import Experiment
@@ -31,6 +33,28 @@ def test_table_3_1_and_the_hyperparameters_of_ho_et_al(name, channels, batch, ra
     assert (network.attention, network.dropout, network.convolutional_resampling) == ((16,), dropout, False)
     assert (schedule.steps, schedule.beta_first, schedule.beta_last) == (1000, 1e-4, 0.02)
     assert (experiment.batch, experiment.optimizer.learning_rate, experiment.ema.decay) == (batch, rate, 0.9999)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "channels", "blocks", "parameters"),
+    [
+        ("vpsde32", 32, 3, 8, 104_570_627),
+        ("vpsde32-color-trained", 32, 6, 8, 104_574_083),
+        ("vpsde128-inpaint-trained", 128, 6, 2, 71_440_259),
+        ("vpsde256", 256, 3, 2, 113_673_219),  # as many as the published DDPM of CelebA-HQ has
+        ("vpsde256-inpaint-trained", 256, 6, 2, 113_676_675),
+    ],
+)
+def test_table_3_1_of_continuous_time(name, side, channels, blocks, parameters):
+    experiment = RECIPES[name]()
+    network = experiment.model.network
+    assert (network.resolution, network.in_channels, network.out_channels) == (side, channels, 3)
+    assert set(network.blocks) == {blocks}
+    assert (network.attention, network.convolutional_resampling) == ((16,), True)
+    assert (experiment.model.schedule, experiment.model.time_input) == (VariancePreserving(), "continuous")
+    assert experiment.times.times(torch.tensor([0.0, 0.5]), experiment.model.schedule).tolist() == [1e-5, 0.500005]
+    with torch.device("meta"):
+        assert sum(weights.numel() for weights in network.build().parameters()) == parameters
 
 
 def test_the_average_of_the_cpu_recipe_forgets_the_beginning():

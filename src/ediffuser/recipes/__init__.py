@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping
 
 from ediffuser.recipes.ddpm import ddpm32, ddpm32_color, ddpm256, ddpm256_inpaint
 from ediffuser.recipes.inpaint_faces128 import inpaint_faces128
+from ediffuser.recipes.vpsde import (
+    vpsde32,
+    vpsde32_color_trained,
+    vpsde128_inpaint_trained,
+    vpsde256,
+    vpsde256_inpaint_trained,
+)
 from ediffuser.training.experiment import Experiment
 
 RECIPES: Mapping[str, Callable[[], Experiment]] = {
@@ -12,6 +19,11 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "ddpm256": ddpm256,
     "ddpm256-inpaint": ddpm256_inpaint,
     "inpaint-faces128": inpaint_faces128,
+    "vpsde32": vpsde32,
+    "vpsde32-color-trained": vpsde32_color_trained,
+    "vpsde128-inpaint-trained": vpsde128_inpaint_trained,
+    "vpsde256": vpsde256,
+    "vpsde256-inpaint-trained": vpsde256_inpaint_trained,
 }
 
 __all__ = ["RECIPES"]
