@@ -6,20 +6,58 @@ from ediffuser.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ediffuser.generate import colorize, generate, inpaint, load
+    from ediffuser.likelihood import ode_bits_per_dim
     from ediffuser.model import Model
-    from ediffuser.samplers import Ancestral, Ddim
+    from ediffuser.samplers import (
+        Ancestral,
+        AncestralStep,
+        Ddim,
+        EulerMaruyama,
+        FinalCorrector,
+        Langevin,
+        NoCorrector,
+        PredictorCorrector,
+        ProbabilityFlow,
+        ReverseDiffusion,
+    )
 else:  # the type checker and editors see the imports above; at run time PyTorch waits until it is needed
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "Ancestral": "ediffuser.samplers",
+            "AncestralStep": "ediffuser.samplers",
             "Ddim": "ediffuser.samplers",
+            "EulerMaruyama": "ediffuser.samplers",
+            "FinalCorrector": "ediffuser.samplers",
+            "Langevin": "ediffuser.samplers",
             "Model": "ediffuser.model",
+            "NoCorrector": "ediffuser.samplers",
+            "PredictorCorrector": "ediffuser.samplers",
+            "ProbabilityFlow": "ediffuser.samplers",
+            "ReverseDiffusion": "ediffuser.samplers",
             "colorize": "ediffuser.generate",
             "generate": "ediffuser.generate",
             "inpaint": "ediffuser.generate",
             "load": "ediffuser.generate",
+            "ode_bits_per_dim": "ediffuser.likelihood",
         },
     )
 
-__all__ = ["Ancestral", "Ddim", "Model", "colorize", "generate", "inpaint", "load"]
+__all__ = [
+    "Ancestral",
+    "AncestralStep",
+    "Ddim",
+    "EulerMaruyama",
+    "FinalCorrector",
+    "Langevin",
+    "Model",
+    "NoCorrector",
+    "PredictorCorrector",
+    "ProbabilityFlow",
+    "ReverseDiffusion",
+    "colorize",
+    "generate",
+    "inpaint",
+    "load",
+    "ode_bits_per_dim",
+]
