@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import pydantic
 import torch
@@ -20,6 +20,9 @@ from ediffuser.runtime.device import PrecisionName, choose_device, choose_precis
 from ediffuser.runtime.errors import CheckpointError
 from ediffuser.tasks import AnyTask
 
+Framing = Literal["free", "aligned_faces"]
+"""What the training pictures show: anything anywhere, or one face, its eyes always in the same place (CelebA)."""
+
 WEIGHTS, CONFIG = "model.safetensors", "model.json"
 
 
@@ -34,6 +37,7 @@ class ModelConfig:
         parametrisation: What the network predicts.
         time_input: How time is fed to the network.
         learned_variance: Whether the network also predicts the reverse variance.
+        framing: What its training pictures show, so that photos can be shown to it likewise.
     """
 
     network: Network
@@ -42,6 +46,7 @@ class ModelConfig:
     parametrisation: Parametrisation = "eps"
     time_input: TimeInput = "index"
     learned_variance: bool = False
+    framing: Framing = "free"
 
     @property
     def picture_channels(self) -> int:

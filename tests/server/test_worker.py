@@ -168,6 +168,9 @@ class Gated:
     def resolution(self, model):
         return self.stub.resolution(model)
 
+    def framing(self, model):
+        return "free"
+
     def paint(self, *batch):
         try:
             for frame in self.stub.paint(*batch):

@@ -7,7 +7,6 @@ from tyro.conf import Positional, arg
 
 from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
 from ediffuser.editing import inpaint_photo
-from ediffuser.editing.crop import CONTEXT
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
 
@@ -24,7 +23,7 @@ def inpaint(
     invert_mask: bool = False,
     grow: int = 0,
     feather: int = 0,
-    context: float = CONTEXT,
+    context: float | None = None,
     device: str = "auto",
     precision: PrecisionName = "auto",
 ) -> None:
@@ -44,7 +43,8 @@ def inpaint(
         invert_mask: Paint the black part instead.
         grow: By how many pixels to make the hole larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole.
-        context: Side of the square the model sees, over the hole's longer side.
+        context: Side of the square the model sees, over the hole's longer side. Without it 4, or the square around the
+            face that the hole touches if the model was trained on aligned faces.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """

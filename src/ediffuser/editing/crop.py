@@ -7,6 +7,7 @@ keeps near holes together and far ones apart, and bounds the number of squares h
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,8 +64,32 @@ class Crop:
     side: int
 
 
+@dataclass(frozen=True)
+class Frame:
+    """A square that shows the model what it knows, such as a face in its place; may hang over the picture's border."""
+
+    top: int
+    left: int
+    side: int
+
+    def holds(self, part: Box) -> bool:
+        """Whether a part lies in the square."""
+        bottom, right = self.top + self.side, self.left + self.side
+        return self.top <= part.top and self.left <= part.left and part.bottom <= bottom and part.right <= right
+
+    def around(self, part: Box, resolution: int) -> Crop:
+        """The square for a part, made as large as the model's pictures around its middle."""
+        more = max(0, resolution - self.side)
+        return Crop(part, self.top - more // 2, self.left - more // 2, self.side + more)
+
+
 def plan_crops(
-    hole: np.ndarray, resolution: int, *, context: float = CONTEXT, most_crops: int = MOST_CROPS
+    hole: np.ndarray,
+    resolution: int,
+    *,
+    context: float = CONTEXT,
+    most_crops: int = MOST_CROPS,
+    frames: Sequence[Frame] = (),
 ) -> list[Crop]:
     """The squares that together paint every pixel of the hole, in the order to paint them.
 
@@ -79,6 +104,7 @@ def plan_crops(
         resolution: Side of the model's pictures in pixels.
         context: Side of the square over the longer side of its part; infinity for the largest square in the picture.
         most_crops: Upper bound on the number of squares.
+        frames: A part that lies in one of them is not cut, and is seen in the first such square.
 
     Returns:
         The crops, at least one if any pixel is True.
@@ -88,14 +114,18 @@ def plan_crops(
     height, width = hole.shape
 
     def square(part: Box) -> Crop:
+        for frame in frames:
+            if frame.holds(part):
+                return frame.around(part, resolution)
         return _square(part, height, width, resolution, context)
 
-    smallest = square(Box(0, 0, 1, 1)).side
+    smallest = _square(Box(0, 0, 1, 1), height, width, resolution, context).side
     # In the order to paint: halves stand where their whole stood, so that neighbours follow one another.
     parts, finished = [_trimmed(hole, Box(0, 0, height, width))], set()
     while len(parts) < most_crops and len(finished) < len(parts):
         part = max((part for part in parts if part not in finished), key=lambda part: part.longer)
-        if _is_sparse(hole, part) and square(part).side > smallest:
+        framed = any(frame.holds(part) for frame in frames)
+        if not framed and _is_sparse(hole, part) and square(part).side > smallest:
             place = parts.index(part)
             parts[place : place + 1] = _cut(hole, part)
         else:

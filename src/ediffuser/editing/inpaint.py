@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ediffuser.conditioning import Conditioning
 from ediffuser.editing.compose import grow as grow_hole
-from ediffuser.editing.crop import CONTEXT, MOST_CROPS
+from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Frame
 from ediffuser.editing.decode import Source, decode_photo
+from ediffuser.editing.faces import frames_for
 from ediffuser.editing.mask import decode_mask
 from ediffuser.editing.paint import INDICES_PER_CROP, Ask, Plan, paint
 from ediffuser.editing.photo import Photo
@@ -42,7 +43,7 @@ def inpaint_photo(
     invert_mask: bool = False,
     grow: int = 0,
     feather: int = 0,
-    context: float = CONTEXT,
+    context: float | None = None,
     most_crops: int = MOST_CROPS,
 ) -> list[Image.Image]:
     """Paints the white part of the mask anew, in several versions.
@@ -58,8 +59,9 @@ def inpaint_photo(
         invert_mask: Paint the black part instead.
         grow: By how many pixels the hole is made larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole; see `feather.edge_weights`.
-        context: How much the model sees: side of its square over the hole's longer side. Infinity gives the largest
-            square in the photo, which suits models of whole aligned pictures such as faces.
+        context: How much the model sees: side of its square over the hole's longer side; infinity gives the largest
+            square in the photo. None is 4, but for a model of aligned faces the square around the face that the hole
+            touches, where one is found: see `faces`.
         most_crops: In how many pieces a scattered or long hole may be painted, one after the other.
 
     Returns:
@@ -85,8 +87,9 @@ def inpaint_photo(
         model.resolution,
         variations=variations,
         feather=feather,
-        context=context,
+        context=CONTEXT if context is None else context,
         most_crops=most_crops,
+        frames=frames_for(model.config.framing, photo.pixels, hole) if context is None else (),
     )
     return [variation.to_image() for variation in finished]
 
@@ -101,6 +104,7 @@ def inpaint_variations(
     feather: int = 0,
     context: float = CONTEXT,
     most_crops: int = MOST_CROPS,
+    frames: Sequence[Frame] = (),
 ) -> Iterator[Photo]:
     """Paints the hole crop after crop, all variations of a crop in one batch; what is painted is known to later crops.
 
@@ -116,6 +120,7 @@ def inpaint_variations(
         feather: Width in pixels of a soft edge inside the hole.
         context: See `inpaint_photo`.
         most_crops: Upper bound on the calls of `fill`.
+        frames: See `plan_crops`.
 
     Yields:
         The finished pictures, after the last call of `fill`.
@@ -126,7 +131,7 @@ def inpaint_variations(
     check_variations(variations)
     if feather < 0:
         raise BadInputError(f"a soft edge cannot be {feather} pixels wide: give 0 or more")
-    plan = Plan(photo.pixels, hole, resolution, context=context, most_crops=most_crops, feather=feather)
+    plan = Plan(photo.pixels, hole, resolution, context=context, most_crops=most_crops, feather=feather, frames=frames)
     for patch in _in_step([paint(plan, variation) for variation in range(variations)], fill):
         pixels = photo.pixels.copy()
         pixels[plan.box.window] = patch

@@ -5,14 +5,14 @@ holes in them, the first square's picture - is worked out once and kept in a `Pl
 than the hole's bounding box, however large the photo.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Box, Crop, plan_crops
+from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Box, Crop, Frame, plan_crops
 from ediffuser.editing.feather import blended, edge_weights
 from ediffuser.editing.resample import enlarge, shrink
 from ediffuser.editing.seam import match, with_ring
@@ -54,6 +54,7 @@ class Plan:
         context: float = CONTEXT,
         most_crops: int = MOST_CROPS,
         feather: int = 0,
+        frames: Sequence[Frame] = (),
     ) -> None:
         """Chooses the squares; see `plan_crops`.
 
@@ -64,9 +65,10 @@ class Plan:
             context: Side of a square over its part's longer side.
             most_crops: Upper bound on the number of squares.
             feather: Width in pixels of the soft edge inside the hole.
+            frames: Squares that show the model what it knows.
         """
         self.resolution = resolution
-        self.crops = plan_crops(hole, resolution, context=context, most_crops=most_crops)
+        self.crops = plan_crops(hole, resolution, context=context, most_crops=most_crops, frames=frames)
         self.box = _around([crop.part for crop in self.crops])
         self._pixels = pixels
         self._hole = hole[self.box.window].copy()

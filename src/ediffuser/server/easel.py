@@ -9,9 +9,11 @@ from torch import Tensor
 
 from ediffuser.editing.crop import CONTEXT
 from ediffuser.editing.encode import encode_photo
+from ediffuser.editing.faces import frames_for
 from ediffuser.editing.paint import INDICES_PER_CROP, Ask, Plan, paint
 from ediffuser.editing.photo import Photo
 from ediffuser.generate import DEFAULT_SAMPLER
+from ediffuser.model import Framing
 from ediffuser.runtime.files import write_atomically
 from ediffuser.samplers import Sampler
 from ediffuser.server.messages import RowStep, Run
@@ -28,7 +30,7 @@ class Easel:
         left: Variations that are not finished.
     """
 
-    def __init__(self, data: Path, run: Run, resolution: int) -> None:
+    def __init__(self, data: Path, run: Run, resolution: int, framing: Framing = "free") -> None:
         """Reads mask and photo (the latter as needed) and plans the squares.
 
         Raises:
@@ -39,7 +41,9 @@ class Easel:
         self.run = run
         self.sampler: Sampler = run.options.sampler or DEFAULT_SAMPLER
         self._data = data
-        self._plan = Plan(pixels, hole, resolution, context=run.options.context or CONTEXT, feather=run.options.feather)
+        context, feather = run.options.context, run.options.feather
+        frames = frames_for(framing, pixels, hole) if context is None else ()
+        self._plan = Plan(pixels, hole, resolution, context=context or CONTEXT, feather=feather, frames=frames)
         self.left = set(range(run.options.variations)) - set(run.finished)
         self._at_work: dict[int, tuple[Generator[Ask, Tensor, np.ndarray], Ask]] = {}
 

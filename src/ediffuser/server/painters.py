@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ediffuser import zoo
 from ediffuser.editing.paint import Ask
 from ediffuser.generate import inpaint_rows, load
-from ediffuser.model import Model
+from ediffuser.model import Framing, Model
 from ediffuser.runtime.errors import unknown_name
 from ediffuser.runtime.noise import derived_seed
 from ediffuser.samplers import Ddim, Sampler
@@ -59,6 +59,10 @@ class Painter(Protocol):
         """
         ...
 
+    def framing(self, model: str) -> Framing:
+        """What a model's training pictures show; errors as of `resolution`."""
+        ...
+
     def paint(
         self, model: str, sampler: Sampler, asks: Sequence[Ask], keys: Sequence[tuple[int, int]]
     ) -> Iterator[Frame]:
@@ -100,6 +104,10 @@ class ModelPainter:
     def resolution(self, model: str) -> int:
         """Side of a model's pictures."""
         return self._model(model).resolution
+
+    def framing(self, model: str) -> Framing:
+        """What a model's training pictures show."""
+        return self._model(model).config.framing
 
     def paint(
         self, model: str, sampler: Sampler, asks: Sequence[Ask], keys: Sequence[tuple[int, int]]
@@ -151,6 +159,10 @@ class StubPainter:
     def resolution(self, model: str) -> int:
         """The same for every name."""
         return self._settings.resolution
+
+    def framing(self, model: str) -> Framing:
+        """Anything."""
+        return "free"
 
     def paint(
         self, model: str, sampler: Sampler, asks: Sequence[Ask], keys: Sequence[tuple[int, int]]

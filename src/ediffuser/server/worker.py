@@ -93,7 +93,7 @@ class Worker:
 
     def _begin(self, run: Run) -> None:
         try:
-            easel = Easel(self._settings.data, run, self._painter.resolution(run.options.model))
+            easel = self._easel(run)
         except FileNotFoundError:
             self._send(JobFailed(run.job, "image-gone", IMAGE_GONE))
         except BadInputError as error:
@@ -101,6 +101,10 @@ class Worker:
         else:
             self._easels[run.job] = easel
             self._rota.add(run.job, run.client, (run.options.model, easel.sampler), sorted(easel.left))
+
+    def _easel(self, run: Run) -> Easel:
+        model = run.options.model
+        return Easel(self._settings.data, run, self._painter.resolution(model), self._painter.framing(model))
 
     def _drop(self, job: str) -> None:
         self._rota.remove(job)
