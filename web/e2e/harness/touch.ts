@@ -1,6 +1,7 @@
 // Fingers and a pen, which Playwright's mouse is not; positions are CSS pixels of the window.
 import type { CDPSession } from "@playwright/test";
 import type { Editor, Place } from "./editor";
+import { pause } from "./server";
 
 interface Spot {
   x: number;
@@ -25,6 +26,7 @@ export class Hands {
     // A hand's fingers never come down in the same instant.
     for (let finger = 1; finger <= ways.length; finger += 1) await this.#touch("touchStart", at(0).slice(0, finger));
     for (let step = 1; step <= steps; step += 1) await this.#touch("touchMove", at(step / steps));
+    await pause(120); // a hand that lets go in motion flings, and the tap that follows stops the fling instead of pressing
     await this.#touch("touchEnd", []);
     await this.editor.frame();
   }
