@@ -196,7 +196,7 @@ def test_a_trajectory_reports_where_it_stands(sampler):
 @pytest.mark.parametrize(("solver", "calls"), [("euler", 7), ("heun", 14)])
 def test_fixed_grids_take_the_calls_they_are_given(solver, calls):
     gaussian = correlated_gaussian(CosineBetas())
-    for spacing in ("time", "log_snr"):
+    for spacing in ("quadratic", "time", "log_snr"):
         sampler = exact(solver=solver, steps=7, spacing=spacing)
         assert last(sampler, gaussian, starts(gaussian.schedule)).calls.tolist() == [calls + 1] * 5
 

@@ -480,7 +480,7 @@ export interface components {
              *       "kind": "probability_flow",
              *       "solver": "rk45",
              *       "tolerance": 0.001,
-             *       "spacing": "time",
+             *       "spacing": "quadratic",
              *       "denoise": false,
              *       "clip": true
              *     }
@@ -837,7 +837,8 @@ export interface components {
          *         solver: "rk23", "rk45" and "dop853" choose their steps by the tolerance; "heun" and "euler" take a fixed grid.
          *         tolerance: Of the adaptive solvers, absolute and relative alike; below 1e-6 single precision is too rough.
          *         steps: Of the fixed grids; None is 50. Heun calls twice in a step.
-         *         spacing: Of the fixed grids: uniform in time or in log-SNR.
+         *         spacing: Of the fixed grids: uniform in the root of time, in time or in log-SNR. Where a picture is nearly done
+         *             steps must be short, for a network's belief then hardly follows x_t and the flow is stiff.
          *         t_end: Where the solver stops; None is 1e-3, or 1e-5 where noise explodes.
          *         denoise: Whether the end is the x_0 expected at t_end (one more call) instead of the state there.
          *         clip: Whether the expected x_0 is clipped to [-1, 1]. The exact flow is not, but where hardly any of the picture
@@ -866,10 +867,10 @@ export interface components {
             solver: "rk45" | "rk23" | "dop853" | "heun" | "euler";
             /**
              * Spacing
-             * @default time
+             * @default quadratic
              * @enum {string}
              */
-            spacing: "time" | "log_snr";
+            spacing: "quadratic" | "time" | "log_snr";
             /**
              * Denoise
              * @default true
