@@ -5,16 +5,30 @@ from torch import nn
 from ediffuser.diffusion.denoiser import CountingDenoiser, Denoiser, NetworkDenoiser, network_time
 from ediffuser.diffusion.forward import noised
 from ediffuser.diffusion.prediction import Prediction, decode, target, x0_error_factor
-from ediffuser.diffusion.schedules import CosineBetas, LinearBetas, VariancePreserving, alpha_sigma
+from ediffuser.diffusion.schedules import (
+    CosineBetas,
+    LinearBetas,
+    SubVariancePreserving,
+    VarianceExploding,
+    VariancePreserving,
+    alpha_sigma,
+)
 
-SCHEDULES = [LinearBetas(), CosineBetas(), LinearBetas(steps=4000), VariancePreserving()]
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=["linear", "cosine", "linear4000", "continuous"])
+SCHEDULES = {
+    "linear": LinearBetas(),
+    "cosine": CosineBetas(),
+    "linear4000": LinearBetas(steps=4000),
+    "continuous": VariancePreserving(),
+    "sub_vp": SubVariancePreserving(),
+    "ve": VarianceExploding(),
+}
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 every_parametrisation = pytest.mark.parametrize("parametrisation", ["eps", "x0", "v"])
 
 
 def times(schedule):
     """All indices of a table, as many times between 1e-3 and 1 where time is continuous."""
-    if isinstance(schedule, VariancePreserving):
+    if not hasattr(schedule, "steps"):
         return torch.linspace(1e-3, 1, 1000, dtype=torch.float64)
     return torch.arange(1, schedule.steps + 1, dtype=torch.float64) / schedule.steps
 

@@ -1,6 +1,7 @@
 """The probability flow of a Gaussian and of a mixture is known: every solver must follow it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pydantic
@@ -17,7 +18,7 @@ from ediffuser.diffusion.schedules import (
     VariancePreserving,
 )
 from ediffuser.runtime.errors import BadInputError
-from ediffuser.samplers import ProbabilityFlow
+from ediffuser.samplers import Ddim, ProbabilityFlow
 from oracles import GivenNoise, correlated_gaussian, distance, line_mixture, mixture
 
 CONTINUOUS = [VariancePreserving(), SubVariancePreserving(), VarianceExploding()]
@@ -67,6 +68,18 @@ def test_the_measured_order_is_the_declared_one(schedule, solver, order, steps):
         for count in (steps, 2 * steps)
     ]
     assert abs(np.log2(errors[0] / errors[1]) - order) < 0.2
+
+
+@every_continuous
+def test_ddim_is_a_solver_of_order_one_of_it_also_where_variance_is_not_preserved(schedule):
+    gaussian, x, errors = correlated_gaussian(schedule), starts(schedule), []
+    for steps in (160, 320):
+        grid = exact(solver="euler", spacing="log_snr", t_end=0.05, steps=steps)._grid(schedule)
+        x_t = x
+        for t, s in pairwise(grid):
+            x_t, _ = Ddim(clip=False).step(gaussian, x_t, t, s, QUIET)
+        errors.append((x_t - mapped(gaussian, x, grid[-1])).abs().max().item())
+    assert abs(np.log2(errors[0] / errors[1]) - 1) < 0.2
 
 
 @pytest.mark.parametrize("solver", ["rk23", "rk45", "dop853"])
