@@ -61,7 +61,7 @@ async function walk(page, names) {
     await shoot(page, names.painting);
   }
   await page.getByRole("button", { name: "Generate" }).click();
-  await page.mouse.move(180, 20);
+  await page.mouse.move(22, 24);
   if (names.progress) {
     await state(page, () => window.ediffuser.store.getState().run?.slots.filter((slot) => slot.result).length >= 2);
     await page.getByRole("button", { name: /^Variation 3/ }).click();
@@ -73,7 +73,7 @@ async function walk(page, names) {
   }
   await state(page, () => window.ediffuser.store.getState().run?.state === "done");
   await page.getByRole("button", { name: /^Variation 2/ }).click();
-  await page.mouse.move(180, 20);
+  await page.mouse.move(22, 24);
   if (names.slider) await page.keyboard.press("v");
   await shoot(page, names.results);
 }
