@@ -7,7 +7,7 @@ The card folder holds README.md, and what `scripts/model_card.py` wrote. A model
 
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ import tyro
 from tyro.conf import Positional
 
 from ediffuser import zoo
-from ediffuser.model import load_checkpoint, model_files
+from ediffuser.model import Framing, load_checkpoint, model_files
 from ediffuser.runtime.checkpoint import write_checkpoint
 from ediffuser.runtime.errors import BadInputError
 
@@ -30,11 +30,13 @@ class Shipment:
         model: A checkpoint or run directory.
         card: Folder with README.md, quality.json and the card's pictures.
         out: The model's folder in the zoo.
+        framing: What its training pictures show, where its checkpoint does not say it; None keeps what that says.
     """
 
     model: Positional[Path]
     card: Path
     out: Path
+    framing: Framing | None = None
 
 
 def ship(shipment: Shipment) -> None:
@@ -48,7 +50,8 @@ def ship(shipment: Shipment) -> None:
         if name not in card:
             raise BadInputError(f"{shipment.card} has no {name}; a model is not shipped without its card")
     model = load_checkpoint(zoo.find(shipment.model), "cpu", "float32")
-    files = model_files(model.config, model.network, torch.float16) | card
+    config = replace(model.config, framing=shipment.framing or model.config.framing)
+    files = model_files(config, model.network, torch.float16) | card
     size = sum(map(len, files.values()))
     if size > LARGEST_BYTES:
         raise BadInputError(f"the model takes {size:,} bytes, more than the {LARGEST_BYTES:,} that a package may carry")

@@ -32,7 +32,13 @@ def inpaint_faces128() -> Experiment:
     )
     return Experiment(
         name="inpaint-faces128",
-        model=ModelConfig(network=network, schedule=CosineBetas(), task=Inpainting(), parametrisation="x0"),
+        model=ModelConfig(
+            network=network,
+            schedule=CosineBetas(),
+            task=Inpainting(),
+            parametrisation="x0",
+            framing="aligned_faces",
+        ),
         data=ImageFolder(resolution=128),
         images=400_000,
         batch=32,
