@@ -18,7 +18,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 def chosen_sampler(text: str | None, steps: int | None, default: Sampler) -> Sampler:
     """The sampler named on the command line, or the default, with its number of steps replaced if given."""
     sampler = parse_component(text, AnySampler, "sampler") if text else default
-    return sampler if steps is None else override(sampler, [f"steps={steps}"], f"sampler '{sampler.kind}'")
+    return sampler if steps is None else override(sampler, [f"steps={steps}"], f"sampler '{type(sampler).__name__}'")
 
 
 def output_paths(out: Path, stem: str, count: int) -> list[Path]:

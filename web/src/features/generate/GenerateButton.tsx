@@ -10,7 +10,8 @@ function stage(run: Run): string {
   const text = strings.progress;
   if (run.state === "sending") return text.sending;
   if (run.state === "queued") return text.queued(run.position ?? 0);
-  return run.steps > 0 ? text.step(run.step, run.steps) : text.starting;
+  if (run.steps === 0) return text.starting;
+  return text.step(run.step, run.steps, run.slots.filter((slot) => slot.result !== null).length, run.slots.length);
 }
 
 /** A keyboard that pressed one button of the two finds its focus on the other. */

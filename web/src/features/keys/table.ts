@@ -1,6 +1,6 @@
 // The keyboard shortcuts: one table for the handler and for the sheet.
 import { stage } from "../../stage";
-import { basePicture, fits, get, redo, set, undo } from "../../store";
+import { announce, basePicture, fits, get, redo, set, undo } from "../../store";
 import type { State } from "../../store";
 import { cancel, generate } from "../generate/generate";
 import { clear, grow, growStep, invert } from "../mask/mask";
@@ -8,6 +8,7 @@ import { openFrom, pick } from "../open/open";
 import { ACCEPT } from "../open/limits";
 import { accept, saveable, walk } from "../results/results";
 import { addSelection, forget } from "../select/select";
+import { strings } from "../../strings";
 
 export const isMac = (): boolean => /Mac|iP(hone|ad|od)/.test(navigator.platform);
 
@@ -68,7 +69,7 @@ export const commands: Record<string, () => void> = {
   y: redo,
   enter: () => void generate(),
   o: () => pick(ACCEPT, (files) => void openFrom(files)),
-  s: () => saveable(get()) && set({ dialog: "download" }),
+  s: () => (saveable(get()) ? set({ dialog: "download" }) : announce(strings.results.nothingToSave)),
 };
 
 /** Arrow keys: through the results where there are any, else the picture moves. */

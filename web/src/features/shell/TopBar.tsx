@@ -48,7 +48,7 @@ export function TopBar() {
         <ThemeSwitch />
         <IconButton icon="keyboard" className="keyboard" label={strings.shortcuts.open} onClick={() => set({ dialog: "shortcuts" })} />
       </div>
-      <IconButton icon="download" className="bordered" label={strings.results.download} tip={strings.results.downloadTitle} caption disabled={!saves}
+      <IconButton icon="download" className="bordered" label={strings.results.download} tip={saves ? strings.results.downloadTitle : strings.results.nothingToSave} caption disabled={!saves}
         onClick={() => set({ dialog: "download" })} />
     </header>
   );
