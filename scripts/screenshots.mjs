@@ -48,15 +48,15 @@ async function openPhoto(page) {
   await state(page, () => window.ediffuser.stage?.mask?.width === 512);
 }
 
-// One eye and the cheek below it, as in examples/astronaut-mask.png: a model of faces knows what belongs there.
-const EYE = [[240, 96], [260, 98], [250, 130]];
+// Nose and mouth: the model has an eye on each side to go by.
+const MOUTH = [[214, 128], [234, 128], [236, 142], [212, 142], [216, 154], [232, 154]];
 
 async function walk(page, names) {
   if (names.start) await shoot(page, names.start);
   await openPhoto(page);
-  await paint(page, EYE, 28);
+  await paint(page, MOUTH, 24);
   if (names.painting) {
-    const { x, y } = await place(page, [250, 130]);
+    const { x, y } = await place(page, [232, 154]);
     await page.mouse.move(x, y);
     await shoot(page, names.painting);
   }

@@ -6,7 +6,7 @@ const plural = (count: number, one: string, many: string) => `${count} ${count =
 
 /** "about 6 s left", from the server's own estimate. */
 export function duration(seconds: number): string {
-  if (seconds < 1) return "less than 1 s left";
+  if (seconds < 1) return "under 1 s left";
   if (seconds < 90) return `about ${Math.round(seconds)} s left`;
   return `about ${Math.round(seconds / 60)} min left`;
 }
@@ -145,7 +145,7 @@ export const strings = {
     sending: "Sending the picture …",
     queued: (position: number) => (position === 0 ? "Next in the queue" : `In the queue: ${plural(position, "job", "jobs")} before yours`),
     starting: "Starting …",
-    step: (step: number, steps: number, ready: number, count: number) => `Step ${step} of ${steps} · ${ready} of ${count} ready`,
+    step: (step: number, steps: number, ready: number, count: number) => `Step ${step}/${steps} · ${ready}/${count} ready`,
     percent: (percent: number) => `${percent} percent done.`,
     landed: (number: number, count: number) => `Variation ${number} of ${count} is ready.`,
     done: (count: number) => `Done: ${plural(count, "variation", "variations")}.`,
