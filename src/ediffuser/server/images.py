@@ -69,12 +69,14 @@ class ImageStore:
             return None
 
     def photo(self, image: str) -> Photo:
-        """A stored picture; its pixels stay on disk until they are looked at.
+        """A stored picture; its pixels stay on disk until they are looked at. Counts as a use of it.
 
         Raises:
             FileNotFoundError: If there is none of this id.
         """
-        return load_photo(image_directory(self._data, image))
+        place = image_directory(self._data, image)
+        os.utime(place)
+        return load_photo(place)
 
     def is_generated(self, image: str) -> bool:
         """Whether a model painted in the picture."""

@@ -38,8 +38,8 @@ def find_job(services: Services, client: str, job: str) -> JobInfo:
     return info
 
 
-def own_job(services: Running, client: ClientName, job: JobId) -> JobInfo:
-    """A dependency: the job in the address."""
+async def own_job(services: Running, client: ClientName, job: JobId) -> JobInfo:
+    """A dependency: the job in the address. Not in a thread, as the supervisor belongs to the event loop."""
     return find_job(services, client, job)
 
 

@@ -3,7 +3,7 @@ import { api } from "../../api/client";
 import { resilient } from "../../api/connection";
 import type { FileFormat } from "../../api/types";
 import { bitmapOf, patchNow, putPicture } from "../../media";
-import { alert, announce, basePicture, fits, get, newKey, rebase, set, undo } from "../../store";
+import { alert, announce, basePicture, fits, get, history, newKey, rebase, set, undo } from "../../store";
 import type { State } from "../../store";
 import { strings } from "../../strings";
 import { fetchFile } from "../open/open";
@@ -51,7 +51,7 @@ export async function accept(): Promise<void> {
     const id = await track(key, resilient(() => api.composed(image, job, shown)));
     fetchFile(key, id);
   } catch (error) {
-    if (get().base === key) undo();
+    while (get().base === key && history.getState().pastStates.length > 0) undo(); // strokes on it, then itself
     alert(error instanceof Error ? error.message : String(error));
   }
 }

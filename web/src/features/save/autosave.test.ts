@@ -82,3 +82,16 @@ it("saves once, a while after the last of many changes", async () => {
   stop();
   put.mockRestore();
 });
+
+it("goes back to before a picture that is nowhere yet, when the page was left too soon after it", async () => {
+  edit({ kind: "invert" });
+  set({ pictures: { ...get().pictures, c: picture("c") } });
+  rebase("c", []);
+  edit({ kind: "clear" });
+  await save();
+  forget();
+  await restore();
+  expect(get()).toMatchObject({ base: "a", edits: [{ kind: "invert" }] });
+  history.getState().undo();
+  expect(get()).toMatchObject({ base: "a", edits: [] });
+});

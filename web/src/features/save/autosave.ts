@@ -83,15 +83,25 @@ export async function restore(prepare: (view: ViewPlace | null) => void = () => 
     putFile(key, file);
     written.set(fileKey(key), file);
   }
-  const base = work.pictures[work.base];
-  if (!base || (!fileOf(base.key) && !base.id)) return;
+  const found = newestUsable(work);
+  if (!found) return;
   await restorePatches(work.run);
-  const { past, future, base: key, edits, pictures, settings, tool, size, run, shown, saved, view } = work;
+  const { base: key, edits, past, future } = found;
+  const { pictures, settings, tool, size, run, shown, saved, view } = work;
   prepare(view);
   history.getState().pause();
   set({ base: key, edits, pictures, settings, tool, size, run, shown, saved });
   history.getState().resume();
   history.setState({ pastStates: past, futureStates: future });
+}
+
+/** The work, or what it was before a picture that neither lies here nor has come to the server yet. */
+function newestUsable({ base, edits, past, future, pictures }: Saved): Pick<Saved, "base" | "edits" | "past" | "future"> | null {
+  const usable = (key: string | null) => key !== null && Boolean(fileOf(key) ?? pictures[key]?.id);
+  if (usable(base)) return { base, edits, past, future };
+  const last = past.findLastIndex((document) => usable(document.base));
+  const document = past[last];
+  return document ? { ...document, past: past.slice(0, last), future: [] } : null;
 }
 
 async function restorePatches(run: Run | null): Promise<void> {
