@@ -148,3 +148,17 @@ test("unsaved work is not replaced without asking, by picker or by paste", async
   await question.getByRole("button", { name: strings.open.replace }).click();
   await editor.shows("rgba.png");
 });
+
+test("a second tab leaves the work of the first alone", async ({ editor, context, url }) => {
+  await editor.open("small.png");
+  await editor.paint([[100, 100]], 40);
+  const digest = await editor.digest();
+  await editor.page.waitForTimeout(600); // saved
+  const second = await context.newPage();
+  await second.goto(url);
+  await expect(second.getByRole("alert").filter({ hasText: strings.errors.secondTab })).toBeVisible();
+  await second.close();
+  await editor.page.reload();
+  await editor.shows("small.png");
+  expect(await editor.digest()).toBe(digest);
+});

@@ -221,6 +221,7 @@ export const strings = {
   },
   common: { close: "Close", dismiss: "Dismiss" },
   errors: {
+    secondTab: "EDIFFUSER is open in another tab, which keeps your work. What you do in this one is lost when it is closed.",
     away: "The server does not answer.",
     status: (status: number) => `The server refused the request (status ${status}).`,
     empty: "The file is empty. A PNG, JPEG or WebP picture would be right.",

@@ -2,7 +2,8 @@
 import { ApiError, api } from "../../api/client";
 import { resilient } from "../../api/connection";
 import { fileOf } from "../../media";
-import { get, set, updatePicture } from "../../store";
+import { alert, get, set, updatePicture } from "../../store";
+import { strings } from "../../strings";
 import { wantView } from "../canvas/bind";
 import { resume } from "../generate/generate";
 import { idOf } from "../open/upload";
@@ -25,8 +26,27 @@ async function greet(): Promise<void> {
   }
 }
 
-/** Brings the work back, goes on with a run, and saves from then on. */
+const PATIENCE = 1000; // milliseconds; a page that is left gives its lock back a moment later
+
+/** Whether the stored work belongs to this tab: it is held until the tab is closed. */
+function owns(): Promise<boolean> {
+  if (!("locks" in navigator)) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const hold = () => {
+      resolve(true);
+      return new Promise<void>(() => undefined);
+    };
+    navigator.locks.request("ediffuser-work", { signal: AbortSignal.timeout(PATIENCE) }, hold).catch(() => resolve(false));
+  });
+}
+
+/** Brings the work back, goes on with a run, and saves from then on. A second tab starts empty and keeps nothing. */
 export async function begin(): Promise<void> {
+  if (!(await owns())) {
+    set({ restored: true });
+    alert(strings.errors.secondTab);
+    return;
+  }
   try {
     await restore(wantView);
   } catch {
