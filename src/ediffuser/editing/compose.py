@@ -21,11 +21,6 @@ def hole_box(hole: np.ndarray) -> Box:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def cut_patch(photo: Photo, hole: np.ndarray) -> Photo:
-    """The hole's bounding box of a photo, with its profile: a copy."""
-    return Photo(np.array(photo.pixels[hole_box(hole).window]), photo.icc_profile)
-
-
 def compose(photo: Photo, hole: np.ndarray, patch: Photo) -> Photo:
     """The photo with the colours of a patch in its hole. No other byte changes, nor does alpha.
 
