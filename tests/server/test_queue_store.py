@@ -52,6 +52,24 @@ def test_a_job_from_submission_to_its_end(store):
     assert store.info(job) == done
 
 
+def test_a_job_claimed_while_its_key_is_sent_again_is_still_answered(store, monkeypatch):
+    """Nobody takes a job between the reading of its row and that of its place in the queue."""
+    job = submit(store, key="k")
+    order = store.order
+    with ThreadPoolExecutor() as threads:
+
+        def order_after_a_claim():
+            claims.append(threads.submit(store.claim, 60))
+            time.sleep(0.1)
+            return order()
+
+        claims = []
+        monkeypatch.setattr(store, "order", order_after_a_claim)
+        assert submit(store, key="k") == job
+        monkeypatch.undo()
+        assert [claim.result()[0].job for claim in claims] == [job]
+
+
 def test_the_same_key_gives_the_same_job(store):
     first = submit(store, key="k")
     assert submit(store, key="k") == first

@@ -236,12 +236,13 @@ class JobStore:
 
     def _of_key(self, client: str, key: str | None, fingerprint: str) -> JobInfo | None:
         """The job that the client's key stands for."""
-        row = self._database.row("SELECT * FROM jobs WHERE client = ? AND key = ?", client, key)
-        if row is None:
-            return None
-        if row["fingerprint"] != fingerprint:
-            raise KeyReusedError("the idempotency key was used for another request")
-        return self._info(row, self.order())
+        with self._database.lock:  # between its row and its place in the queue nobody may claim it
+            row = self._database.row("SELECT * FROM jobs WHERE client = ? AND key = ?", client, key)
+            if row is None:
+                return None
+            if row["fingerprint"] != fingerprint:
+                raise KeyReusedError("the idempotency key was used for another request")
+            return self._info(row, self.order())
 
     def _require_room(self) -> None:
         if self._database.number("SELECT count(*) FROM jobs WHERE state = 'queued'") >= self._capacity:
