@@ -6,14 +6,17 @@ import shutil
 import numpy as np
 import pytest
 import torch
+import tyro
 from PIL import Image
 
 from ediffuser.cli import main
+from ediffuser.cli.common import SamplerOptions
 from ediffuser.diffusion.schedules import CosineBetas
 from ediffuser.editing.compose import grow
 from ediffuser.model import ModelConfig, model_files
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.checkpoint import write_checkpoint
+from ediffuser.samplers import Ancestral, Ddim, ProbabilityFlow
 from ediffuser.tasks import AnyTask, Colorization, Inpainting, Unconditional
 
 
@@ -108,6 +111,24 @@ def test_colorize_and_generate_write_pictures(folder, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [f"picture-{k}.png" for k in (1, 2, 3)]
 
 
+@pytest.mark.parametrize(
+    ("options", "sampler"),
+    [
+        ((), Ddim(steps=7)),
+        (("--steps", 3), Ddim(steps=3)),
+        (("--sampler", "ancestral", "--steps", 3), Ancestral(steps=3)),
+        (("--sampler", "probability-flow", "--solver", "dop853", "--tolerance", 0.01),
+         ProbabilityFlow(solver="dop853", tolerance=0.01)),
+        (("--sampler", "probability_flow steps=3", "--solver", "heun"),
+         ProbabilityFlow(solver="heun", steps=3)),
+        (("--sampler", "probability-flow solver=euler", "--steps", 3), ProbabilityFlow(solver="euler", steps=3)),
+    ],
+)  # fmt: skip
+def test_a_sampler_is_named_with_its_settings_or_with_options(options, sampler):
+    options = tyro.cli(SamplerOptions, args=[str(option) for option in options])
+    assert options.chosen(Ddim(steps=7)) == sampler
+
+
 def test_models_are_listed_and_shown(folder, capsys):
     assert run("models", "list") == 0
     assert "faces-128" in capsys.readouterr().out
@@ -163,6 +184,9 @@ def test_files_that_cannot_be_used(folder, tmp_path, capsys, image, mask, said):
         (["--sampler", "ddim step=3"], "has no setting 'step'; did you mean 'steps'?"),
         (["--sampler", "ddim steps=0"], "steps: Input should be greater than or equal to 1, got 0"),
         (["--sampler", "ddim eta=2"], "eta: Input should be less than or equal to 1, got 2"),
+        (["--sampler", "probability-flaw"], "unknown sampler 'probability-flaw': did you mean 'probability_flow'?"),
+        (["--solver", "rk45"], "has no setting 'solver'"),
+        (["--sampler", "probability-flow", "--solver", "rk4"], "solver: Input should be 'rk45', 'rk23', 'dop853'"),
         (["--sampler", "ddim steps"], "'steps' is not an override; write it key=value"),
         (["--steps", "2000"], "2000 steps are more than the 1000"),
         (["--device", "gpu"], "device 'gpu' cannot be used here"),

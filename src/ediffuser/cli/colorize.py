@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, output_paths, save_photos
 from ediffuser.editing import colorize_photo
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
@@ -17,8 +17,7 @@ def colorize(
     model: str,
     variations: int = 1,
     seed: int = 0,
-    sampler: str | None = None,
-    steps: int | None = None,
+    way: SamplerChoice = UNCHOSEN,
     device: str = "auto",
     precision: PrecisionName = "auto",
 ) -> None:
@@ -32,12 +31,11 @@ def colorize(
         model: A model trained to colorize: a checkpoint or run directory. None is shipped yet.
         variations: How many different results to make.
         seed: Other seeds give other results.
-        sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
-        steps: Shorthand for the sampler's number of steps.
+        way: From noise to the picture.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    way = chosen_sampler(sampler, steps, DEFAULT_SAMPLER)
+    sampler = way.chosen(DEFAULT_SAMPLER)
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
-    save_photos(colorize_photo(loaded, image, variations=variations, seed=seed, sampler=way), paths)
+    save_photos(colorize_photo(loaded, image, variations=variations, seed=seed, sampler=sampler), paths)

@@ -1,9 +1,12 @@
 """What several commands share."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from PIL import Image
+from tyro.conf import arg
 
 from ediffuser.cli.options import override, parse_component
 from ediffuser.editing import Photo, encode_photo
@@ -15,10 +18,37 @@ from ediffuser.samplers import AnySampler, Sampler
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def chosen_sampler(text: str | None, steps: int | None, default: Sampler) -> Sampler:
-    """The sampler named on the command line, or the default, with its number of steps replaced if given."""
-    sampler = parse_component(text, AnySampler, "sampler") if text else default
-    return sampler if steps is None else override(sampler, [f"steps={steps}"], f"sampler '{type(sampler).__name__}'")
+@dataclass(frozen=True)
+class SamplerOptions:
+    """The way from noise to a picture, as the commands that make pictures take it."""
+
+    sampler: str | None = None
+    """Such as "ddim steps=10 eta=0.5", dpm-solver++ or probability-flow; docs/choosing-a-sampler.md has them all."""
+    steps: int | None = None
+    """Shorthand for the sampler's number of steps."""
+    solver: str | None = None
+    """Shorthand for the solver of probability-flow: rk23, rk45, dop853, heun or euler."""
+    tolerance: float | None = None
+    """Shorthand for the tolerance of a sampler that chooses its steps itself."""
+
+    def chosen(self, default: Sampler) -> Sampler:
+        """The sampler that was named, or the default, with what the shorthands say.
+
+        Raises:
+            BadInputError: If the sampler, one of its settings or a value is not known.
+        """
+        shorthands = {"solver": self.solver, "steps": self.steps, "tolerance": self.tolerance}
+        settings = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
+        if self.sampler:
+            return parse_component(" ".join([self.sampler, *settings]), AnySampler, "sampler")
+        return override(default, settings, f"sampler '{type(default).__name__}'")
+
+
+SamplerChoice = Annotated[SamplerOptions, arg(name="")]
+"""Its options among the command's own, without a prefix."""
+
+UNCHOSEN = SamplerOptions()
+"""The command's default sampler."""
 
 
 def output_paths(out: Path, stem: str, count: int) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from ediffuser.cli.common import chosen_sampler, output_paths, save_tensors
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, output_paths, save_tensors
 from ediffuser.generate import FREE_SAMPLER, load
 from ediffuser.generate import generate as generate_pictures
 from ediffuser.runtime.device import PrecisionName
@@ -18,8 +18,7 @@ def generate(
     seed: int = 0,
     first_index: int = 0,
     batch: int = 64,
-    sampler: str | None = None,
-    steps: int | None = None,
+    way: SamplerChoice = UNCHOSEN,
     device: str = "auto",
     precision: PrecisionName = "auto",
 ) -> None:
@@ -34,12 +33,11 @@ def generate(
         seed: Picture k depends on the seed and first_index + k alone.
         first_index: Index of the first picture.
         batch: How many are made at once.
-        sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
-        steps: Shorthand for the sampler's number of steps.
+        way: From noise to the picture.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    way = chosen_sampler(sampler, steps, FREE_SAMPLER)
+    sampler = way.chosen(FREE_SAMPLER)
     loaded = load(model, device=device, precision=precision)
-    pictures = generate_pictures(loaded, count=count, sampler=way, seed=seed, first_index=first_index, batch=batch)
+    pictures = generate_pictures(loaded, count=count, sampler=sampler, seed=seed, first_index=first_index, batch=batch)
     save_tensors(pictures, output_paths(out, "picture", count))

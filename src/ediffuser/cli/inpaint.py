@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ediffuser.cli.common import chosen_sampler, output_paths, save_photos
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, output_paths, save_photos
 from ediffuser.editing import inpaint_photo
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
@@ -18,8 +18,7 @@ def inpaint(
     model: str = "faces-128",
     variations: int = 1,
     seed: int = 0,
-    sampler: str | None = None,
-    steps: int | None = None,
+    way: SamplerChoice = UNCHOSEN,
     invert_mask: bool = False,
     grow: int = 0,
     feather: int = 0,
@@ -38,8 +37,7 @@ def inpaint(
         model: A shipped model (`ediffuser models list`), or a checkpoint or run directory.
         variations: How many different results to make.
         seed: Other seeds give other results.
-        sampler: Such as "ddim steps=10 eta=0.5" or "ancestral".
-        steps: Shorthand for the sampler's number of steps.
+        way: From noise to the picture.
         invert_mask: Paint the black part instead.
         grow: By how many pixels to make the hole larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole.
@@ -48,7 +46,7 @@ def inpaint(
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    way = chosen_sampler(sampler, steps, DEFAULT_SAMPLER)
+    sampler = way.chosen(DEFAULT_SAMPLER)
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     results = inpaint_photo(
@@ -57,7 +55,7 @@ def inpaint(
         mask,
         variations=variations,
         seed=seed,
-        sampler=way,
+        sampler=sampler,
         invert_mask=invert_mask,
         grow=grow,
         feather=feather,

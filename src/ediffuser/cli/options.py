@@ -16,7 +16,7 @@ def parse_component(text: str, union: Any, kind: str) -> Any:  # noqa: ANN401 - 
     """The component that `NAME key=value ...` stands for.
 
     Args:
-        text: The name, which is the component's `kind`, and its settings.
+        text: The name, which is the component's `kind` (hyphens may stand for underscores), and its settings.
         union: The annotated union it belongs to, such as `AnySampler`.
         kind: What it is called in messages, such as "sampler".
 
@@ -25,9 +25,10 @@ def parse_component(text: str, union: Any, kind: str) -> Any:  # noqa: ANN401 - 
     """
     name, *settings = text.split()
     members = {member.__dataclass_fields__["kind"].default: member for member in _members(union)}
-    if name not in members:
+    kind_of_member = name.replace("-", "_")
+    if kind_of_member not in members:
         raise unknown_name(kind, name, members)
-    return override(members[name](), settings, f"{kind} '{name}'")
+    return override(members[kind_of_member](), settings, f"{kind} '{name}'")
 
 
 def override(component: T, settings: Iterable[str], what: str) -> T:
