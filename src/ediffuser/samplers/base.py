@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 
 from ediffuser.diffusion.denoiser import CountingDenoiser, Denoiser
 from ediffuser.diffusion.prediction import Prediction
+from ediffuser.diffusion.respacing import trailing_times as trailing_times
 from ediffuser.diffusion.schedules import Schedule
-from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
 
 
@@ -73,30 +72,6 @@ def walk(sampler: StepSampler, denoiser: Denoiser, x: Tensor, noise: Noise) -> I
     for done, (t, s) in enumerate(pairwise(times), start=1):
         x, prediction = sampler.step(counting, x, t, s, noise)
         yield Step(s, x, prediction.x0, counting.calls(len(x)), done / (len(times) - 1))
-
-
-def trailing_times(schedule: Schedule, steps: int | None) -> Tensor:
-    """A grid of exactly `steps` steps that starts at pure noise, float64, shape (steps + 1,), from 1 to 0.
-
-    On a discrete schedule every time is an index the network was trained on, i / T, evenly spread and rounded half up.
-
-    Args:
-        schedule: The forward process.
-        steps: Number of steps; None takes every index of a discrete schedule.
-
-    Raises:
-        BadInputError: If a discrete schedule has fewer steps, or a continuous one is given no number.
-    """
-    total: int | None = getattr(schedule, "steps", None)
-    if total is None:
-        if steps is None:
-            raise BadInputError("a model of continuous time needs a number of steps, e.g. steps=1000")
-        return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-    steps = total if steps is None else steps
-    if steps > total:
-        raise BadInputError(f"{steps} steps are more than the {total} the model was trained on")
-    left = torch.arange(steps, -1, -1)
-    return ((2 * total * left + steps) // (2 * steps)).double() / total
 
 
 def clipped(prediction: Prediction) -> Prediction:

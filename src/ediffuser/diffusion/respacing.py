@@ -1,0 +1,35 @@
+"""Respacing: the few times, of all that a model was trained on, that a sampler or a bound visits.
+
+Nothing is stored of the betas between them: whatever belongs to a step from t to s, its beta included, comes from
+alpha-bar at t and s (`forward.transition`), so alpha-bar itself is unchanged at every time that is kept.
+"""
+
+import torch
+from torch import Tensor
+
+from ediffuser.diffusion.schedules import Schedule
+from ediffuser.runtime.errors import BadInputError
+
+
+def trailing_times(schedule: Schedule, steps: int | None) -> Tensor:
+    """A grid of exactly `steps` steps that starts at pure noise, float64, shape (steps + 1,), from 1 to 0.
+
+    On a discrete schedule every time is an index the network was trained on, i / T, evenly spread and rounded half up.
+
+    Args:
+        schedule: The forward process.
+        steps: Number of steps; None takes every index of a discrete schedule.
+
+    Raises:
+        BadInputError: If a discrete schedule has fewer steps, or a continuous one is given no number.
+    """
+    total: int | None = getattr(schedule, "steps", None)
+    if total is None:
+        if steps is None:
+            raise BadInputError("a model of continuous time needs a number of steps, e.g. steps=1000")
+        return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+    steps = total if steps is None else steps
+    if steps > total:
+        raise BadInputError(f"{steps} steps are more than the {total} the model was trained on")
+    left = torch.arange(steps, -1, -1)
+    return ((2 * total * left + steps) // (2 * steps)).double() / total
