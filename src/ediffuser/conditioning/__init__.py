@@ -1,8 +1,13 @@
 """How a model is made to respect what is known. A new way is a file here and its name in the union."""
 
-from typing import Protocol
+from typing import Annotated, Protocol, Union
+
+from pydantic import Field
 
 from ediffuser.conditioning.concat import Concat, ConcatDenoiser, bound
+from ediffuser.conditioning.null_space import NullSpace
+from ediffuser.conditioning.repaint import RePaint
+from ediffuser.conditioning.replacement import Replacement
 from ediffuser.diffusion.denoiser import Denoiser
 from ediffuser.samplers.base import Sampler
 from ediffuser.tasks.observation import Observation
@@ -12,11 +17,28 @@ class Conditioning(Protocol):
     """Turns a denoiser and a sampler into a pair that respects an observation."""
 
     def bind(self, denoiser: Denoiser, sampler: Sampler, observation: Observation) -> tuple[Denoiser, Sampler]:
-        """Same types out as in."""
+        """Same types out as in.
+
+        Raises:
+            UnfitPairError: If this conditioning cannot work with that denoiser or sampler; a TypeError that says why.
+        """
         ...
 
 
-AnyConditioning = Concat
-"""The union of all conditionings."""
+AnyConditioning = Annotated[
+    Union[Concat, NullSpace, RePaint, Replacement],  # noqa: UP007
+    Field(discriminator="kind"),
+]
+"""The union of all conditionings: the registry that the command line reads. All but `Concat` are for a model that was
+not trained on the task, and approximate what one that was would do."""
 
-__all__ = ["AnyConditioning", "Concat", "ConcatDenoiser", "Conditioning", "bound"]
+__all__ = [
+    "AnyConditioning",
+    "Concat",
+    "ConcatDenoiser",
+    "Conditioning",
+    "NullSpace",
+    "RePaint",
+    "Replacement",
+    "bound",
+]

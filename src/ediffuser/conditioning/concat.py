@@ -9,6 +9,7 @@ from ediffuser.diffusion.denoiser import Denoiser, NetworkDenoiser
 from ediffuser.diffusion.prediction import Parametrisation, Prediction
 from ediffuser.diffusion.schedules import Schedule
 from ediffuser.runtime.component import component
+from ediffuser.runtime.errors import UnfitPairError
 from ediffuser.samplers.base import Sampler
 from ediffuser.tasks.observation import Observation
 
@@ -64,8 +65,8 @@ class Concat:
         """The denoiser that knows the observation, and the sampler as it is.
 
         Raises:
-            TypeError: If the denoiser is not a network or the observation has no condition for it.
+            UnfitPairError: If the denoiser is not a network or the observation has no condition for it.
         """
         if not isinstance(denoiser, NetworkDenoiser) or observation.condition is None:
-            raise TypeError("concat needs a network that was trained with the observation's extra input channels")
+            raise UnfitPairError("concat needs a network that was trained with the observation's extra input channels")
         return bound(denoiser, observation), sampler

@@ -1,4 +1,4 @@
-"""The two failures that a person can mend. Everything else is a fault of ours and keeps its traceback."""
+"""The failures that a person can mend. Everything else is a fault of ours and keeps its traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 class BadInputError(ValueError):
     """What was given cannot be used. The message is one sentence: what, where, and what would be right."""
+
+
+class UnfitPairError(BadInputError, TypeError):
+    """Two components cannot work together, whatever their settings. Names both, and what would work."""
 
 
 class CheckpointError(BadInputError):

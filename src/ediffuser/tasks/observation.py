@@ -31,6 +31,17 @@ class Observation:
         """x with what is known put back, x - P x + P x_0; shape (B, C, H, W)."""
         return x - self.project(x) + self.known
 
+    def keep_noised(self, x_t: Tensor, alpha: Tensor, sigma: Tensor, eps: Tensor) -> Tensor:
+        """x_t with what is known put back at its own noise level, x_t - P x_t + alpha P x_0 + sigma P eps.
+
+        Args:
+            x_t: Noisy images, shape (B, C, H, W).
+            alpha: Scale of the picture at t, broadcastable to x_t.
+            sigma: Standard deviation of the noise at t, broadcastable to x_t.
+            eps: Noise, shape (B, C, H, W); only P eps matters.
+        """
+        return x_t - self.project(x_t - sigma * eps) + alpha * self.known
+
 
 @runtime_checkable
 class Task(Protocol):
