@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ediffuser import zoo
-from ediffuser.conditioning import Concat, Conditioning
+from ediffuser.conditioning import UNTRAINED_KINDS, Concat, Conditioning
 from ediffuser.diffusion.denoiser import Denoiser
 from ediffuser.diffusion.schedules import alpha_sigma
 from ediffuser.model import Model, load_checkpoint
@@ -71,7 +71,10 @@ def generate(
     Raises:
         BadInputError: If the model was trained on another task, or the sampler does not suit it.
     """
-    _require(model, Unconditional)
+    if not isinstance(model.config.task, Unconditional):
+        raise BadInputError(
+            f"this model was trained for {model.config.task.kind}; unconditional needs a model trained for it"
+        )
     if count < 1 or batch < 1:
         raise BadInputError(f"count {count} and batch {batch} must both be at least 1")
     parts = []
@@ -94,11 +97,12 @@ def inpaint(
     """Pictures whose holes are painted anew.
 
     Args:
-        model: A model trained to inpaint; a free one with a conditioning.
+        model: A model trained to inpaint, or an unconditional one with a conditioning.
         images: In [-1, 1], shape (B, C, H, W) of the model's resolution; what lies in the hole does not matter.
         holes: 1 where to paint, else 0; shape (B, 1, H, W).
         sampler: The way from noise to a picture; None is `DEFAULT_SAMPLER`.
-        conditioning: How the model is made to respect the known pixels; None is `Concat()`.
+        conditioning: How an unconditional model is made to respect the known pixels, an approximation; for a model
+            trained to inpaint None, which is `Concat()`.
         seed: Row k is drawn from (seed, first_index + k).
         first_index: Index of the first row.
 
@@ -106,7 +110,9 @@ def inpaint(
         float32 in [-1, 1], shape (B, C, H, W), on the model's device; outside the hole the numbers of `images`.
 
     Raises:
-        BadInputError: If shapes do not fit, or the model was trained on another task.
+        BadInputError: If shapes do not fit, the model was trained on another task, or an unconditional one has no
+            conditioning.
+        UnfitPairError: If the conditioning cannot work with the sampler; a BadInputError and a TypeError.
     """
     return _final(inpaint_steps(model, images, holes, sampler, conditioning, seed, first_index))
 
@@ -134,24 +140,32 @@ def inpaint_rows(
     conditioning: Conditioning | None = None,
 ) -> Iterator[Step]:
     """The steps of `inpaint` for rows that need not belong together: row k is drawn from `keys[k]`, (seed, index)."""
-    _require(model, Inpainting)
+    task, conditioning = _posed(model, Inpainting, conditioning)
     images = _checked(model, images)
     if holes.shape != (len(images), 1, *images.shape[2:]) or not ((holes == 0) | (holes == 1)).all():
         raise BadInputError(
             f"holes must be 0 or 1 with shape {(len(images), 1, *images.shape[2:])}, got {tuple(holes.shape)}"
         )
-    return _observed_steps(model, images, holes.to(images), sampler, conditioning, keys)
+    return _observed_steps(model, task, images, holes.to(images), sampler, conditioning, keys)
 
 
 def colorize(
-    model: Model, images: Tensor, *, sampler: Sampler | None = None, seed: int = 0, first_index: int = 0
+    model: Model,
+    images: Tensor,
+    *,
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+    seed: int = 0,
+    first_index: int = 0,
 ) -> Tensor:
     """Pictures in colour, with the luma of the given ones as far as RGB permits (`colorize_photo` keeps it all).
 
     Args:
-        model: A model trained to colorize.
+        model: A model trained to colorize, or an unconditional one of RGB pictures with a conditioning.
         images: In [-1, 1], shape (B, 3, H, W) of the model's resolution; only their luma is looked at.
         sampler: The way from noise to a picture; None is `DEFAULT_SAMPLER`.
+        conditioning: How an unconditional model is made to respect the luma, an approximation; for a model trained to
+            colorize None, which is `Concat()`.
         seed: Row k is drawn from (seed, first_index + k).
         first_index: Index of the first row.
 
@@ -159,25 +173,53 @@ def colorize(
         float32 in [-1, 1], shape (B, 3, H, W), on the model's device.
 
     Raises:
-        BadInputError: If shapes do not fit, or the model was trained on another task.
+        BadInputError: If shapes do not fit, the model was trained on another task or makes no RGB pictures, or an
+            unconditional one has no conditioning.
+        UnfitPairError: If the conditioning cannot work with the sampler; a BadInputError and a TypeError.
     """
-    _require(model, Colorization)
+    task, conditioning = _posed(model, Colorization, conditioning)
+    if model.shape[0] != 3:
+        raise BadInputError(f"colorization needs a model of RGB pictures; this one's have {model.shape[0]} channels")
     images = _checked(model, images)
     keys = [(seed, first_index + row) for row in range(len(images))]
-    return _final(_observed_steps(model, images, None, sampler, None, keys))
+    return _final(_observed_steps(model, task, images, None, sampler, conditioning, keys))
+
+
+def _posed(
+    model: Model, task: type[Inpainting | Colorization], conditioning: Conditioning | None
+) -> tuple[AnyTask, Conditioning]:
+    """The task as the model knows it, and the conditioning that suits the model."""
+    trained, wanted = model.config.task, task().kind
+    if isinstance(trained, task):
+        if conditioning is None or isinstance(conditioning, Concat):
+            return trained, Concat()
+        kind = getattr(conditioning, "kind", type(conditioning).__name__)
+        raise BadInputError(
+            f"this model was trained for {wanted} and is told itself what is known: leave the conditioning out; {kind} "
+            "is for models trained for unconditional"
+        )
+    if not isinstance(trained, Unconditional):
+        raise BadInputError(f"this model was trained for {trained.kind}; {wanted} needs a model trained for it")
+    if conditioning is None or isinstance(conditioning, Concat):
+        raise BadInputError(
+            f"this model was trained for {trained.kind}; {wanted} needs a model trained for it, or one of the "
+            f"conditionings {', '.join(UNTRAINED_KINDS)}"
+        )
+    return task(), conditioning
 
 
 def _observed_steps(
     model: Model,
+    task: AnyTask,
     images: Tensor,
     holes: Tensor | None,
     sampler: Sampler | None,
-    conditioning: Conditioning | None,
+    conditioning: Conditioning,
     keys: Sequence[tuple[int, int]],
 ) -> Iterator[Step]:
     noise = Noise(keys, model.device)
-    observation = model.config.task.observe(images, noise, holes)
-    bound, sampler = (conditioning or Concat()).bind(model.denoiser, sampler or DEFAULT_SAMPLER, observation)
+    observation = task.observe(images, noise, holes)
+    bound, sampler = conditioning.bind(model.denoiser, sampler or DEFAULT_SAMPLER, observation)
     return _steps(model, bound, sampler, noise, observation)
 
 
@@ -185,14 +227,15 @@ def _observed_steps(
 def _steps(
     model: Model, denoiser: Denoiser, sampler: Sampler, noise: Noise, observation: Observation | None = None
 ) -> Iterator[Step]:
-    """The trajectory from pure noise; its end carries what is known exactly."""
+    """The trajectory from pure noise; previews carry what is known, and the end exactly."""
     start = noise.normal(model.shape).contiguous(memory_format=torch.channels_last)
     _, sigma = alpha_sigma(denoiser.schedule, torch.ones(()), like=start)
     for step in sampler.trajectory(denoiser, sigma * start, noise):
-        if step.progress == 1 and observation is not None:
-            yield Step(step.t, observation.keep(step.x), step.x0, step.calls, step.progress)
-        else:
+        if observation is None:
             yield step
+        else:
+            x = observation.keep(step.x) if step.progress == 1 else step.x
+            yield Step(step.t, x, observation.keep(step.x0), step.calls, step.progress)
 
 
 def _final(steps: Iterator[Step]) -> Tensor:
@@ -201,13 +244,6 @@ def _final(steps: Iterator[Step]) -> Tensor:
 
 def _last(steps: Iterator[Step]) -> Step:
     return deque(steps, maxlen=1).pop()
-
-
-def _require(model: Model, task: type[AnyTask]) -> None:
-    trained = model.config.task
-    if not isinstance(trained, task):
-        wanted = task.__name__.lower()
-        raise BadInputError(f"this model was trained for {trained.kind}; {wanted} needs a model trained for it")
 
 
 def _checked(model: Model, images: Tensor) -> Tensor:

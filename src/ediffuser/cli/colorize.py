@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ediffuser.cli.common import UNCHOSEN, SamplerChoice, output_paths, save_photos
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, output_paths, save_photos
 from ediffuser.editing import colorize_photo
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
@@ -18,6 +18,7 @@ def colorize(
     variations: int = 1,
     seed: int = 0,
     way: SamplerChoice = UNCHOSEN,
+    conditioning: str | None = None,
     device: str = "auto",
     precision: PrecisionName = "auto",
 ) -> None:
@@ -28,14 +29,18 @@ def colorize(
     Args:
         image: The photo: JPEG, PNG or WebP of any size; only its luma is looked at.
         out: A folder, or the name of a .png, .jpg or .webp file.
-        model: A model trained to colorize: a checkpoint or run directory. None is shipped yet.
+        model: A model trained to colorize, or an unconditional one with a conditioning: a checkpoint or run directory.
+            None is shipped yet.
         variations: How many different results to make.
         seed: Other seeds give other results.
         way: From noise to the picture.
+        conditioning: How a model that was not trained for this is made to respect what is known, such as repaint,
+            "repaint jump_length=5" or null-space: an approximation.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    sampler = way.chosen(DEFAULT_SAMPLER)
+    sampler, respect = way.chosen(DEFAULT_SAMPLER), chosen_conditioning(conditioning)
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
-    save_photos(colorize_photo(loaded, image, variations=variations, seed=seed, sampler=sampler), paths)
+    results = colorize_photo(loaded, image, variations=variations, seed=seed, sampler=sampler, conditioning=respect)
+    save_photos(results, paths)

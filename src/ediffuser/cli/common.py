@@ -9,6 +9,7 @@ from PIL import Image
 from tyro.conf import arg
 
 from ediffuser.cli.options import override, parse_component
+from ediffuser.conditioning import AnyConditioning, Conditioning
 from ediffuser.editing import Photo, encode_photo
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
@@ -49,6 +50,15 @@ SamplerChoice = Annotated[SamplerOptions, arg(name="")]
 
 UNCHOSEN = SamplerOptions()
 """The command's default sampler."""
+
+
+def chosen_conditioning(text: str | None) -> Conditioning | None:
+    """The conditioning named on the command line, if any.
+
+    Raises:
+        BadInputError: If the conditioning, one of its settings or a value is not known.
+    """
+    return parse_component(text, AnyConditioning, "conditioning") if text else None
 
 
 def output_paths(out: Path, stem: str, count: int) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ediffuser.cli.common import UNCHOSEN, SamplerChoice, output_paths, save_photos
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, output_paths, save_photos
 from ediffuser.editing import inpaint_photo
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
@@ -19,6 +19,7 @@ def inpaint(
     variations: int = 1,
     seed: int = 0,
     way: SamplerChoice = UNCHOSEN,
+    conditioning: str | None = None,
     invert_mask: bool = False,
     grow: int = 0,
     feather: int = 0,
@@ -38,6 +39,8 @@ def inpaint(
         variations: How many different results to make.
         seed: Other seeds give other results.
         way: From noise to the picture.
+        conditioning: How a model that was not trained for this is made to respect what is known, such as repaint,
+            "repaint jump_length=5" or null-space: an approximation.
         invert_mask: Paint the black part instead.
         grow: By how many pixels to make the hole larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole.
@@ -46,7 +49,7 @@ def inpaint(
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    sampler = way.chosen(DEFAULT_SAMPLER)
+    sampler, respect = way.chosen(DEFAULT_SAMPLER), chosen_conditioning(conditioning)
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     results = inpaint_photo(
@@ -56,6 +59,7 @@ def inpaint(
         variations=variations,
         seed=seed,
         sampler=sampler,
+        conditioning=respect,
         invert_mask=invert_mask,
         grow=grow,
         feather=feather,

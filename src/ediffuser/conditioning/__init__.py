@@ -1,6 +1,6 @@
 """How a model is made to respect what is known. A new way is a file here and its name in the union."""
 
-from typing import Annotated, Protocol, Union
+from typing import Annotated, Protocol, Union, get_args
 
 from pydantic import Field
 
@@ -32,7 +32,11 @@ AnyConditioning = Annotated[
 """The union of all conditionings: the registry that the command line reads. All but `Concat` are for a model that was
 not trained on the task, and approximate what one that was would do."""
 
+UNTRAINED_KINDS = sorted(member().kind for member in get_args(get_args(AnyConditioning)[0]) if member is not Concat)
+"""The names of those that a model not trained on the task can be given."""
+
 __all__ = [
+    "UNTRAINED_KINDS",
     "AnyConditioning",
     "Concat",
     "ConcatDenoiser",

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ediffuser.conditioning import Conditioning
 from ediffuser.editing.colour import luma_thousandths
 from ediffuser.editing.crop import Box, Crop
 from ediffuser.editing.decode import Source, decode_photo
@@ -25,17 +26,24 @@ ROWS_AT_ONCE = 256
 
 
 def colorize_photo(
-    model: Model, image: Source, *, variations: int = 4, seed: int = 0, sampler: Sampler | None = None
+    model: Model,
+    image: Source,
+    *,
+    variations: int = 4,
+    seed: int = 0,
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
 ) -> list[Image.Image]:
     """Colours a photo, in several versions.
 
     Args:
-        model: A model trained to colorize.
+        model: A model trained to colorize, or an unconditional one with a conditioning.
         image: The photo: path, bytes or Pillow image, any size from 16 x 16 to 50 megapixels, any mode. Only its luma
             is used.
         variations: How many pictures to make. A picture does not depend on how many.
         seed: Variation v is drawn from (seed, v).
         sampler: The way from noise to a picture; None is `generate.DEFAULT_SAMPLER`.
+        conditioning: How an unconditional model is made to respect the luma; see `generate.colorize`.
 
     Returns:
         Pictures of mode RGB, or RGBA where the photo has transparency, of the upright photo's size, without EXIF. Their
@@ -47,7 +55,7 @@ def colorize_photo(
     photo = decode_photo(image)
 
     def paint(images: Tensor, first_index: int) -> Tensor:
-        return colorize(model, images, sampler=sampler, seed=seed, first_index=first_index)
+        return colorize(model, images, sampler=sampler, conditioning=conditioning, seed=seed, first_index=first_index)
 
     finished = colorize_variations(photo, paint, model.resolution, variations=variations)
     return [variation.to_image() for variation in finished]

@@ -49,13 +49,13 @@ def inpaint_photo(
     """Paints the white part of the mask anew, in several versions.
 
     Args:
-        model: A model of RGB pictures trained to inpaint; a free one with a conditioning.
+        model: A model of RGB pictures trained to inpaint, or an unconditional one with a conditioning.
         image: The photo: path, bytes or Pillow image, any size from 16 x 16 to 50 megapixels, any mode.
         mask: White where to paint, the size of the upright photo; see `decode_mask`.
         variations: How many pictures to make. A picture does not depend on how many.
         seed: Variation v of crop c is drawn from (seed, 1,000,000 c + v).
         sampler: The way from noise to a picture; None is `generate.DEFAULT_SAMPLER`.
-        conditioning: How the model is made to respect the known pixels; None is `Concat()`.
+        conditioning: How an unconditional model is made to respect the known pixels; see `generate.inpaint`.
         invert_mask: Paint the black part instead.
         grow: By how many pixels the hole is made larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole; see `feather.edge_weights`.
