@@ -39,10 +39,14 @@ class ConcatDenoiser:
         """The network's raw output, shape (B, C, H, W), and the variance fraction or None."""
         return self.denoiser.output(self._input(x_t), t)
 
+    def belief(self, x_t: Tensor, t: Tensor, output: Tensor, variance_fraction: Tensor | None) -> Prediction:
+        """What such an output says of x_t, its x_0 with the known part put back."""
+        prediction = self.denoiser.belief(self._input(x_t), t, output, variance_fraction)
+        return replace(prediction, x_t=x_t, x0=self.observation.keep(prediction.x0))
+
     def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
         """The belief at x_t, its x_0 with the known part put back."""
-        prediction = self.denoiser(self._input(x_t), t)
-        return replace(prediction, x_t=x_t, x0=self.observation.keep(prediction.x0))
+        return self.belief(x_t, t, *self.output(x_t, t))
 
     def _input(self, x_t: Tensor) -> Tensor:
         return self.observation.keep(x_t) if self.observation.known_in_input else x_t

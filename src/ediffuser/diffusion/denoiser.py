@@ -49,6 +49,10 @@ class TrainableDenoiser(Denoiser, Protocol):
         """The network's output in its own parametrisation, and the variance fraction if it learns one."""
         ...
 
+    def belief(self, x_t: Tensor, t: Tensor, output: Tensor, variance_fraction: Tensor | None) -> Prediction:
+        """What such an output says of x_t; a call of the denoiser is this of `output`."""
+        ...
+
 
 def network_time(kind: TimeInput, schedule: Schedule, t: Tensor) -> Tensor:
     """The number a network is fed for the time t, float32.
@@ -100,12 +104,15 @@ class NetworkDenoiser:
         mean, v = output.chunk(2, dim=1)
         return mean, (v + 1) / 2
 
-    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
-        """The belief at x_t; x0 is not clipped."""
-        output, variance_fraction = self.output(x_t, t)
+    def belief(self, x_t: Tensor, t: Tensor, output: Tensor, variance_fraction: Tensor | None) -> Prediction:
+        """What such an output says of x_t."""
         alpha, sigma = alpha_sigma(self.schedule, t, like=x_t)
         x0 = decode(self.parametrisation, output, x_t, alpha, sigma)
         return Prediction(x_t, alpha, sigma, x0, variance_fraction)
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
+        """The belief at x_t; x0 is not clipped."""
+        return self.belief(x_t, t, *self.output(x_t, t))
 
 
 class CountingDenoiser:

@@ -1,15 +1,15 @@
 """What a network is trained to make small."""
 
-from typing import Annotated, Literal, Protocol, Union
+from typing import Annotated, ClassVar, Literal, Protocol, Union
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from ediffuser.diffusion.denoiser import TrainableDenoiser
 from ediffuser.diffusion.forward import noised
-from ediffuser.diffusion.prediction import target, x0_error_factor
-from ediffuser.diffusion.schedules import alpha_sigma
+from ediffuser.diffusion.prediction import Prediction, target, x0_error_factor
+from ediffuser.diffusion.schedules import Schedule, alpha_sigma
+from ediffuser.diffusion.variational import picture_mean, vlb_term
 from ediffuser.runtime.component import component
 
 
@@ -98,9 +98,22 @@ def simple_loss(
     Source: Ho et al. 2020, eq. 14; Algorithm 4 of the dissertation with its erratum (squared, per hole area).
     """
     output, _ = denoiser.output(noised(denoiser.schedule, x0, eps, t), t)
+    return _output_loss(denoiser, output, x0, eps, t, weight, weighting)
+
+
+def _output_loss(
+    denoiser: TrainableDenoiser,
+    output: Tensor,
+    x0: Tensor,
+    eps: Tensor,
+    t: Tensor,
+    weight: Tensor | None,
+    weighting: Weighting | None,
+) -> Tensor:
+    """The simple loss of what the network put out."""
     alpha, sigma = alpha_sigma(denoiser.schedule, t, like=x0)
     squared = (output - target(denoiser.parametrisation, x0, eps, alpha, sigma)) ** 2
-    loss = _mean(squared, weight)
+    loss = picture_mean(squared, weight)
     diffusion = denoiser.schedule.diffusion(t).to(x0).reshape(alpha.shape)
     on_x0 = (weighting or OwnTarget()).on_x0(alpha, sigma, diffusion)
     if on_x0 is None:
@@ -108,8 +121,117 @@ def simple_loss(
     return loss * (on_x0 * x0_error_factor(denoiser.parametrisation, alpha, sigma)).reshape(-1)
 
 
-def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    if weight is None:
-        return values.flatten(1).mean(1)
-    area = weight.flatten(1).sum(1) * values.shape[1]
-    return (values * weight).flatten(1).sum(1) / torch.clamp(area, min=1)
+class Objective(Protocol):
+    """What a network is trained to make small."""
+
+    learns_variance: ClassVar[bool]
+    """Whether it trains the reverse variance; only a network that puts one out can be given to it."""
+
+    def losses(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> Tensor:
+        """One loss per picture, shape (B,); the arguments are those of `simple_loss`."""
+        ...
+
+
+@component
+class Simple:
+    """The squared error of the network's output (Ho et al. 2020, eq. 14); the variance is left out of account."""
+
+    learns_variance: ClassVar[bool] = False
+    kind: Literal["simple"] = "simple"
+
+    def losses(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> Tensor:
+        """`simple_loss`."""
+        return simple_loss(denoiser, x0, eps, t, weight, weighting)
+
+
+@component
+class Hybrid:
+    """The simple loss, which trains the mean, plus a small variational term, which trains the variance alone.
+
+    In the variational term the mean is a constant, so the simple loss stays its only teacher. `weighting` is the
+    simple loss's.
+
+    Attributes:
+        vlb_weight: Of the whole variational bound, which is T times the mean term, in bits per dimension.
+
+    Source: Nichol & Dhariwal 2021, eq. 16; Eq. 2.31 and Algorithm 6 of the dissertation.
+    """
+
+    learns_variance: ClassVar[bool] = True
+    kind: Literal["hybrid"] = "hybrid"
+    vlb_weight: float = Field(default=0.001, gt=0)
+
+    def losses(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> Tensor:
+        """The simple loss plus `vlb_weight` T times the term of t; one call of the network."""
+        x_t = noised(denoiser.schedule, x0, eps, t)
+        output, fraction = denoiser.output(x_t, t)
+        simple = _output_loss(denoiser, output, x0, eps, t, weight, weighting)
+        belief = denoiser.belief(x_t, t, output.detach(), fraction)
+        return simple + self.vlb_weight * _bound(denoiser.schedule, belief, x0, t, weight)
+
+
+@component
+class Vlb:
+    """The variational bound itself, mean and variance alike: T times the term of t, in bits per dimension.
+
+    Its terms differ by orders of magnitude, so it wants `LossAwareTimes`. There is no weighting: the bound has its own.
+
+    Source: Nichol & Dhariwal 2021, section 3.3.
+    """
+
+    learns_variance: ClassVar[bool] = True
+    kind: Literal["vlb"] = "vlb"
+
+    def losses(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> Tensor:
+        """T times the term of t; over uniform t its mean is the bound without its prior term."""
+        x_t = noised(denoiser.schedule, x0, eps, t)
+        return _bound(denoiser.schedule, denoiser(x_t, t), x0, t, weight)
+
+
+AnyObjective = Annotated[Union[Hybrid, Simple, Vlb], Field(discriminator="kind")]  # noqa: UP007
+
+
+def _bound(schedule: Schedule, belief: Prediction, x0: Tensor, t: Tensor, weight: Tensor | None) -> Tensor:
+    """T times the term of the variational bound on the schedule's own grid; x_0 is not clipped, for the gradient."""
+    steps, fraction = getattr(schedule, "steps", None), belief.variance_fraction
+    if steps is None or fraction is None:
+        raise ValueError(
+            "the variational bound is trained on a discrete schedule, by a network that learns its variance"
+        )
+    index = (t * steps).round()
+    s, before = (index - 1) / steps, (index + 1) / steps
+    return steps * vlb_term(
+        belief, schedule, x0, index / steps, s, before, fraction=fraction, clip=False, weight=weight
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ediffuser.recipes.ddpm import ddpm32, ddpm32_color, ddpm256, ddpm256_inpaint
-from ediffuser.recipes.fashion import fashion32_ddpm, fashion32_vpsde
+from ediffuser.recipes.fashion import fashion32_ddpm, fashion32_lvddpm, fashion32_vpsde
 from ediffuser.recipes.inpaint_faces128 import inpaint_faces128
 from ediffuser.recipes.vpsde import (
     vpsde32,
@@ -20,6 +20,7 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "ddpm256": ddpm256,
     "ddpm256-inpaint": ddpm256_inpaint,
     "fashion32-ddpm": fashion32_ddpm,
+    "fashion32-lvddpm": fashion32_lvddpm,
     "fashion32-vpsde": fashion32_vpsde,
     "inpaint-faces128": inpaint_faces128,
     "vpsde32": vpsde32,

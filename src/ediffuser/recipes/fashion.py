@@ -4,8 +4,11 @@ All see the same pictures as often and have the same network (two by two pixels 
 them is the method.
 """
 
+from dataclasses import replace
+
 from ediffuser.data import FashionMnist
 from ediffuser.diffusion.denoiser import TimeInput
+from ediffuser.diffusion.losses import Hybrid
 from ediffuser.diffusion.schedules import AnySchedule, CosineBetas, VariancePreserving
 from ediffuser.model import ModelConfig
 from ediffuser.networks import UNetConfig
@@ -18,6 +21,13 @@ from ediffuser.training.optimizer import Optimizer
 def fashion32_ddpm() -> Experiment:
     """Fixed variances and the simple loss: `ediffuser train fashion32-ddpm --data CLOTHES --out RUN`."""
     return _experiment("fashion32-ddpm", CosineBetas())
+
+
+def fashion32_lvddpm() -> Experiment:
+    """Learned variances and the hybrid loss: `ediffuser train fashion32-lvddpm --data CLOTHES --out RUN`."""
+    fixed = _experiment("fashion32-lvddpm", CosineBetas())
+    network = replace(fixed.model.network, out_channels=2)
+    return replace(fixed, model=replace(fixed.model, network=network, learned_variance=True), objective=Hybrid())
 
 
 def fashion32_vpsde() -> Experiment:

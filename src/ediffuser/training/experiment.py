@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ediffuser.data import DataSet
-from ediffuser.diffusion.losses import AnyWeighting, OwnTarget
+from ediffuser.diffusion.losses import AnyObjective, AnyWeighting, OwnTarget, Simple, Vlb
 from ediffuser.model import ModelConfig
 from ediffuser.runtime.component import component
 from ediffuser.runtime.device import PrecisionName
@@ -27,7 +27,8 @@ class Experiment:
         accumulation: Parts that a process divides its share of a batch into, to save memory.
         optimizer: How weights are moved.
         ema: How they are averaged.
-        weighting: How much each noise level counts.
+        objective: What is made small.
+        weighting: How much each noise level counts in the simple loss.
         times: Which times are drawn.
         precision: "auto" is bf16 where the hardware has it.
         checkpoint_every: Images between two checkpoints.
@@ -42,6 +43,7 @@ class Experiment:
     accumulation: int = Field(default=1, ge=1)
     optimizer: Optimizer = Optimizer()
     ema: AnyEma = ConstantEma()
+    objective: AnyObjective = Simple()
     weighting: AnyWeighting = OwnTarget()
     times: AnyTimes = UniformTimes()
     precision: PrecisionName = "auto"
@@ -56,4 +58,24 @@ class Experiment:
             raise ValueError(
                 f"data of {self.data.resolution} pixels do not fit a network of {self.model.network.resolution}"
             )
+        self._check_objective()
         return self
+
+    def _check_objective(self) -> None:
+        objective, learned = self.objective, self.model.learned_variance
+        if objective.learns_variance and not learned:
+            raise ValueError(
+                f"objective '{objective.kind}' trains the reverse variance, which this model does not learn; set "
+                "learned_variance and twice the output channels, or take objective 'simple'"
+            )
+        if learned and not objective.learns_variance:
+            raise ValueError(
+                f"objective '{objective.kind}' never trains the variance that this model learns; take 'hybrid' or 'vlb'"
+            )
+        if objective.learns_variance and not hasattr(self.model.schedule, "steps"):
+            raise ValueError(
+                f"objective '{objective.kind}' sums over the steps of a discrete schedule, and "
+                f"'{self.model.schedule.kind}' is continuous"
+            )
+        if isinstance(objective, Vlb) and self.weighting != OwnTarget():
+            raise ValueError("objective 'vlb' has no weighting but the bound's own; leave weighting at 'own'")

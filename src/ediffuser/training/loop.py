@@ -11,7 +11,6 @@ from torch import Tensor
 from ediffuser.conditioning import bound
 from ediffuser.data import Batch, batches
 from ediffuser.diffusion.denoiser import NetworkDenoiser
-from ediffuser.diffusion.losses import simple_loss
 from ediffuser.runtime.checkpoint import newest_checkpoint
 from ediffuser.runtime.component import to_json
 from ediffuser.runtime.device import choose_device, choose_precision
@@ -161,4 +160,5 @@ def _loss(experiment: Experiment, denoiser: NetworkDenoiser, x0: Tensor, positio
     eps = noise.normal(x0.shape[1:])
     times = experiment.times.times(noise.uniform(), denoiser.schedule)
     observation = experiment.model.task.observe(x0, noise)
-    return simple_loss(bound(denoiser, observation), x0, eps, times, observation.weight, experiment.weighting)
+    trained = bound(denoiser, observation)
+    return experiment.objective.losses(trained, x0, eps, times, observation.weight, experiment.weighting)
