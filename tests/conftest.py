@@ -26,7 +26,8 @@ def random_denoiser(network_config) -> Callable[..., NetworkDenoiser]:
     def make(condition_channels: int = 0, seed: int = 0, **fields) -> NetworkDenoiser:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = network_config(in_channels=3 + condition_channels).build()
+            out_channels = 6 if fields.get("learned_variance") else 3
+            network = network_config(in_channels=3 + condition_channels, out_channels=out_channels).build()
             for parameter in network.parameters():
                 if not parameter.any():
                     parameter.data.normal_(std=0.05)

@@ -159,6 +159,9 @@ def few(cls, choice) -> dict[str, object]:
     return {"steps": 4} if "steps" in names else {"sampler": Ddim(steps=4)}
 
 
+ROUGHER = {"dpm_solver": 8}
+"""Grey levels that bf16 may change where a step multiplies what the network rounds: four calls are one of order 3."""
+
 SAMPLERS = [sampler for cls in members(AnySampler) for sampler in variants(cls)]
 ONE_OF_EACH = [variants(cls)[0] for cls in members(AnySampler)]
 every_parametrisation = pytest.mark.parametrize("parametrisation", ["eps", "v", "x0"])
@@ -185,7 +188,8 @@ def in_batches(sizes, sampler, denoiser, *task):
 @every_parametrisation
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_a_picture_is_the_same_in_any_batch(sampler, parametrisation, random_denoiser):
-    denoiser = random_denoiser(parametrisation=parametrisation)
+    learned = getattr(sampler, "variance", None) == "learned"
+    denoiser = random_denoiser(parametrisation=parametrisation, learned_variance=learned)
     whole = in_batches([4], sampler, denoiser)
     assert torch.equal(in_batches([4], sampler, denoiser), whole)  # same batch twice: bit for bit
     for sizes in ([1, 3], [2, 1, 1]):
@@ -219,4 +223,5 @@ def test_in_bf16_a_picture_differs_by_less_than_two_grey_levels_on_average(sampl
     print(f"{parametrisation}, {sampler}: batch 4 in bf16 differs from", means)  # noqa: T201
     assert means["other batches"] < 2
     # bf16 really is used; a solver that chooses its steps chooses others, each within its tolerance of [-1, 1].
-    assert 0 < means["float32"] < 4 + 127.5 * getattr(sampler, "tolerance", 0)
+    bound = 4 + 127.5 * getattr(sampler, "tolerance", 0)
+    assert 0 < means["float32"] < ROUGHER.get(sampler.kind, bound)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -6,6 +7,8 @@ import torch
 from ediffuser.diffusion.forward import posterior
 from ediffuser.diffusion.prediction import Prediction
 from ediffuser.diffusion.schedules import CosineBetas, LinearBetas, VariancePreserving, alpha_sigma
+from ediffuser.runtime.component import from_json
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
 from ediffuser.samplers import Ancestral, Ddim
 from oracles import GivenNoise, correlated_gaussian
@@ -130,3 +133,79 @@ def test_the_mean_of_an_ancestral_step_is_the_posteriors():
     x_t, x0 = torch.randn(2, 1, 3, 2, 2, generator=torch.Generator().manual_seed(0)).clamp(-1, 1).unbind(0)
     found, _ = Ancestral().step(Constant(x0, schedule), x_t, t, s, GivenNoise(torch.zeros(1, 12)))
     assert torch.equal(found, posterior(schedule, x0, x_t, t, s)[0])
+
+
+# ------------------------------------------------------------------------------------------------ learned variance
+
+
+class WithFraction:
+    """A denoiser that says where the reverse variance lies."""
+
+    def __init__(self, denoiser, fraction):
+        self.denoiser, self.fraction, self.schedule = denoiser, fraction, denoiser.schedule
+
+    def __call__(self, x_t, t):
+        return replace(self.denoiser(x_t, t), variance_fraction=self.fraction.to(x_t).expand_as(x_t))
+
+
+FRACTIONS = torch.tensor([-0.1, 0.3, 1.2], dtype=torch.float64).reshape(3, 1, 1)
+
+
+@pytest.mark.parametrize("steps", [7, 50, 1000])
+@pytest.mark.parametrize("schedule", SCHEDULES[:3], ids=["linear", "cosine", "linear4000"])
+def test_a_learned_variance_lies_between_the_bounds_of_the_pair_of_times_of_the_step(schedule, steps):
+    """exp(v log beta + (1 - v) log beta-tilde), both by hand from alpha-bar at t and s (errata of Eq. 5.1)."""
+    learned = Ancestral(steps=steps, variance="learned", clip=False)
+    denoiser, alpha_bar = (
+        WithFraction(Constant(torch.tensor(0.0), schedule), FRACTIONS),
+        (1 - schedule.betas()).cumprod(0),
+    )
+    x, unit = torch.zeros(1, 3, 1, 1, dtype=torch.float64), torch.ones(1, 3, dtype=torch.float64)
+    grid = learned.times(schedule)
+    for t, s in list(pairwise(grid))[: -1 : max(1, steps // 7)]:
+        at_t, at_s = (alpha_bar[round(u.item() * schedule.steps) - 1] for u in (t, s))
+        beta = 1 - at_t / at_s
+        beta_tilde = (1 - at_s) / (1 - at_t) * beta
+        wanted = torch.exp(FRACTIONS.flatten() * beta.log() + (1 - FRACTIONS.flatten()) * beta_tilde.log())
+        variance = learned.step(denoiser, x, t, s, GivenNoise(unit))[0].square().flatten()
+        assert torch.allclose(variance, wanted, rtol=1e-8)
+
+
+def test_the_learned_variance_is_used_where_there_is_one_and_fixed_large_elsewhere():
+    without = Constant(torch.tensor(0.1))
+    within, x = WithFraction(without, FRACTIONS), torch.zeros(1, 3, 1, 1, dtype=torch.float64)
+    t, s, z = torch.tensor(0.5), torch.tensor(0.4), GivenNoise(torch.ones(1, 3, dtype=torch.float64))
+
+    def drawn(denoiser, **choice):
+        return Ancestral(**choice).step(denoiser, x, t, s, z)[0]
+
+    assert torch.equal(drawn(within), drawn(within, variance="learned"))
+    assert torch.equal(drawn(without), drawn(without, variance="fixed_large"))
+    for fixed in ("fixed_large", "fixed_small"):  # a model that learns its variance need not use it
+        assert torch.equal(drawn(within, variance=fixed), drawn(without, variance=fixed))
+    assert len({drawn(within, variance=kind).sum().item() for kind in ("learned", "fixed_large", "fixed_small")}) == 3
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_learned_variance_of_a_model_that_learns_none_is_refused(steps):
+    sampler = Ancestral(steps=steps, variance="learned")
+    with pytest.raises(BadInputError, match=r'^variance "learned" needs a model that predicts its variance, and this'):
+        next(sampler.trajectory(Constant(torch.tensor(0.0)), torch.zeros(1, 3, 1, 1), Noise.rows(0, [0])))
+
+
+def test_a_sampler_saved_with_a_fixed_variance_keeps_it():
+    assert from_json('{"kind": "ancestral", "variance": "fixed_large"}', Ancestral).variance == "fixed_large"
+    assert from_json('{"kind": "ancestral"}', Ancestral).variance == "auto"
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_trap_5_ddim_takes_six_channel_models_and_ignores_their_variance(random_denoiser, eta):
+    learned = random_denoiser(learned_variance=True)
+    plain = replace(learned, network=lambda x, t: learned.network(x, t)[:, :3], learned_variance=False)
+    results = []
+    for denoiser in (learned, plain):
+        noise = Noise.rows(0, range(2))
+        *_, last = Ddim(steps=5, eta=eta).trajectory(denoiser, noise.normal((3, 16, 16)), noise)
+        results.append(last.x)
+    assert torch.equal(*results)
+    assert results[0].shape == (2, 3, 16, 16)
