@@ -6,12 +6,14 @@ from ediffuser.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ediffuser.generate import colorize, generate, inpaint, load
-    from ediffuser.likelihood import ode_bits_per_dim
+    from ediffuser.likelihood import ode_bits_per_dim, vlb_bits_per_dim
     from ediffuser.model import Model
     from ediffuser.samplers import (
         Ancestral,
         AncestralStep,
         Ddim,
+        DpmSolver,
+        DpmSolverPlusPlus,
         EulerMaruyama,
         FinalCorrector,
         Langevin,
@@ -27,6 +29,8 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
             "Ancestral": "ediffuser.samplers",
             "AncestralStep": "ediffuser.samplers",
             "Ddim": "ediffuser.samplers",
+            "DpmSolver": "ediffuser.samplers",
+            "DpmSolverPlusPlus": "ediffuser.samplers",
             "EulerMaruyama": "ediffuser.samplers",
             "FinalCorrector": "ediffuser.samplers",
             "Langevin": "ediffuser.samplers",
@@ -40,6 +44,7 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
             "inpaint": "ediffuser.generate",
             "load": "ediffuser.generate",
             "ode_bits_per_dim": "ediffuser.likelihood",
+            "vlb_bits_per_dim": "ediffuser.likelihood",
         },
     )
 
@@ -47,6 +52,8 @@ __all__ = [
     "Ancestral",
     "AncestralStep",
     "Ddim",
+    "DpmSolver",
+    "DpmSolverPlusPlus",
     "EulerMaruyama",
     "FinalCorrector",
     "Langevin",
@@ -60,4 +67,5 @@ __all__ = [
     "inpaint",
     "load",
     "ode_bits_per_dim",
+    "vlb_bits_per_dim",
 ]

@@ -9,13 +9,15 @@ from ediffuser.samplers.ancestral import Ancestral
 from ediffuser.samplers.base import Sampler, Step, StepSampler
 from ediffuser.samplers.correctors import AnyCorrector, Langevin, NoCorrector
 from ediffuser.samplers.ddim import Ddim
+from ediffuser.samplers.dpm_solver import DpmSolver
+from ediffuser.samplers.dpm_solver_plus_plus import DpmSolverPlusPlus
 from ediffuser.samplers.final_corrector import FinalCorrector
 from ediffuser.samplers.predictor_corrector import PredictorCorrector
 from ediffuser.samplers.predictors import AncestralStep, AnyPredictor, EulerMaruyama, ReverseDiffusion
 from ediffuser.samplers.probability_flow import ProbabilityFlow
 
 AnySampler = Annotated[
-    Union[Ancestral, Ddim, FinalCorrector, PredictorCorrector, ProbabilityFlow],  # noqa: UP007
+    Union[Ancestral, Ddim, DpmSolver, DpmSolverPlusPlus, FinalCorrector, PredictorCorrector, ProbabilityFlow],  # noqa: UP007
     Field(discriminator="kind"),
 ]
 """The union of all samplers: the registry that the command line and the web form read."""
@@ -31,6 +33,8 @@ __all__ = [
     "AnyPredictor",
     "AnySampler",
     "Ddim",
+    "DpmSolver",
+    "DpmSolverPlusPlus",
     "EulerMaruyama",
     "FinalCorrector",
     "Langevin",

@@ -54,7 +54,7 @@ def solver_times(
         schedule: The forward process; of a table, times between its indices are as good as others.
         steps: Number of steps, at least 1.
         spacing: What the times between the ends are uniform in.
-        t_end: Last time above 0; None is `solver_end`.
+        t_end: Last time above 0; None is `solver_end`, in time the one that leaves the last step as long as others.
         denoise: Whether the last step is the one from t_end to 0.
 
     Returns:
@@ -65,6 +65,9 @@ def solver_times(
     """
     first = first_time(schedule)
     last = solver_end(schedule, steps) if t_end is None else t_end
+    if t_end is None and denoise and spacing == "time" and steps > 1:
+        # Else the step before the last would cross half of all lambda.
+        last = max(last, first / steps)
     if not 0 < last < first:
         raise BadInputError(f"a solver's t_end of {last:g} must lie between 0 and the time it starts at, {first:g}")
     between = steps - 1 if denoise else steps

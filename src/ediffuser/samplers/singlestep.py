@@ -49,7 +49,7 @@ def part_way(form: Form, denoiser: Denoiser, start: Node, s: Tensor, part: float
     return look(form, denoiser, integrated(form, schedule, start, u, start.belief, *slope), u)
 
 
-def step_orders(calls: int, order: int, denoise: bool, lower_order_final: bool) -> list[int]:
+def orders_of(calls: int, order: int, denoise: bool, lower_order_final: bool) -> list[int]:
     """The orders of the steps that take that many calls in all: as many of the full order as go, then one of the rest.
 
     Of these calls `denoise` keeps one for the step to t = 0. Where nothing is left for a step of lower order,
