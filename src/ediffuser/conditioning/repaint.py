@@ -48,7 +48,7 @@ class RePaint:
             UnfitPairError: If the sampler has no single steps; a TypeError that says what would work.
         """
         steps = single_steps(sampler, "repaint", "null_space works with any sampler")
-        return denoiser, ResamplingSampler(ReplacingSampler(steps, observation), self)
+        return denoiser, ResamplingSampler(ReplacingSampler(steps, observation, "fresh"), self)
 
     def levels(self, steps: int) -> list[int]:
         """The points of a grid of `steps` steps in the order of their visit, from `steps` (noise) to 0 (clean).

@@ -33,7 +33,7 @@ class ReplacingSampler:
 
     sampler: StepSampler
     observation: Observation
-    known_noise: KnownNoise = "fresh"
+    known_noise: KnownNoise
 
     def times(self, schedule: Schedule) -> Tensor:
         """The wrapped sampler's grid."""
@@ -69,25 +69,25 @@ class Replacement:
 
     Attributes:
         known_noise: "fresh" noises the known part anew in every step, which takes a sampler of single steps. "kept"
-            lets it keep the noise that it started with, alpha_s x_0 + sigma_s eps along one eps. On a sampler without
-            single steps (an ODE or multistep solver) "kept" puts the known part into the denoiser's x_0, after which
-            the solver itself carries it along one eps: that is `NullSpace`, and on deterministic samplers with steps
-            the two agree as well.
+            lets it keep the noise that it started with, alpha_s x_0 + sigma_s eps along one eps. None is "fresh" where
+            there are single steps, else "kept". On a sampler without them (an ODE or multistep solver) "kept" puts the
+            known part into the denoiser's x_0, and the solver itself then carries it along one eps: that is
+            `NullSpace`, and on deterministic samplers with steps the two agree as well.
     """
 
     kind: Literal["replacement"] = "replacement"
-    known_noise: KnownNoise = "fresh"
+    known_noise: KnownNoise | None = None
 
     def bind(self, denoiser: Denoiser, sampler: Sampler, observation: Observation) -> tuple[Denoiser, Sampler]:
-        """The denoiser as it is, and a sampler that replaces; for "kept" without single steps, the other way round.
+        """The denoiser as it is and a sampler that replaces; without single steps the other way round.
 
         Raises:
             UnfitPairError: If the known noise is to be fresh, and the sampler has no single steps.
         """
-        if self.known_noise == "kept" and not isinstance(sampler, StepSampler):
+        if self.known_noise != "fresh" and not isinstance(sampler, StepSampler):
             return NullSpaceDenoiser(denoiser, observation), sampler
         steps = single_steps(sampler, "replacement with fresh noise", "known_noise=kept works with any sampler")
-        return denoiser, ReplacingSampler(steps, observation, self.known_noise)
+        return denoiser, ReplacingSampler(steps, observation, self.known_noise or "fresh")
 
 
 def single_steps(sampler: Sampler, what: str, otherwise: str) -> StepSampler:
