@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ediffuser.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ediffuser.conditioning import Concat, NullSpace, RePaint, Replacement
     from ediffuser.generate import colorize, generate, inpaint, load
     from ediffuser.likelihood import ode_bits_per_dim, vlb_bits_per_dim
     from ediffuser.model import Model
@@ -28,6 +29,7 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
         {
             "Ancestral": "ediffuser.samplers",
             "AncestralStep": "ediffuser.samplers",
+            "Concat": "ediffuser.conditioning",
             "Ddim": "ediffuser.samplers",
             "DpmSolver": "ediffuser.samplers",
             "DpmSolverPlusPlus": "ediffuser.samplers",
@@ -36,8 +38,11 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
             "Langevin": "ediffuser.samplers",
             "Model": "ediffuser.model",
             "NoCorrector": "ediffuser.samplers",
+            "NullSpace": "ediffuser.conditioning",
             "PredictorCorrector": "ediffuser.samplers",
             "ProbabilityFlow": "ediffuser.samplers",
+            "RePaint": "ediffuser.conditioning",
+            "Replacement": "ediffuser.conditioning",
             "ReverseDiffusion": "ediffuser.samplers",
             "colorize": "ediffuser.generate",
             "generate": "ediffuser.generate",
@@ -51,6 +56,7 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
 __all__ = [
     "Ancestral",
     "AncestralStep",
+    "Concat",
     "Ddim",
     "DpmSolver",
     "DpmSolverPlusPlus",
@@ -59,8 +65,11 @@ __all__ = [
     "Langevin",
     "Model",
     "NoCorrector",
+    "NullSpace",
     "PredictorCorrector",
     "ProbabilityFlow",
+    "RePaint",
+    "Replacement",
     "ReverseDiffusion",
     "colorize",
     "generate",
