@@ -97,6 +97,56 @@ def test_inpaint_grows_the_hole_and_softens_its_edge(folder, tmp_path):
     assert changed[larger & (mask == 0)].any()
 
 
+CONDITIONINGS = ["repaint jump_length=1 passes=2", "null-space", "replacement known_noise=kept", "replacement"]
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
+def test_an_unconditional_model_paints_and_colours_with_a_conditioning(conditioning, folder, tmp_path, capsys):
+    options = ["--model", folder / "free", "--steps", 3, "--conditioning", conditioning]
+    assert run("inpaint", folder / "photo.png", folder / "mask.png", "-o", tmp_path / "painted.png", *options) == 0
+    assert run("colorize", folder / "photo.png", "-o", tmp_path / "coloured.png", *options) == 0
+    photo, painted, coloured = (
+        np.asarray(Image.open(path)).astype(int)
+        for path in (folder / "photo.png", tmp_path / "painted.png", tmp_path / "coloured.png")
+    )
+    outside = np.asarray(Image.open(folder / "mask.png")) == 0
+    assert (painted[outside] == photo[outside]).all()
+    assert (painted[~outside] != photo[~outside]).any()
+    # Trap 33: the grey of every pixel comes back exactly.
+    grey = [(picture @ [299, 587, 114] + 500) // 1000 for picture in (photo, coloured)]
+    assert (grey[0] == grey[1]).all()
+    assert (coloured != photo).any()
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "said"),
+    [
+        ("free", (), "needs a model trained for it, or one of the conditionings "),
+        ("free", ("--conditioning", "concat"), "needs a model trained for it, or one of the conditionings "),
+        ("inpaint", ("--conditioning", "repaint"), "leave the conditioning out; repaint is for models"),
+        ("color", ("--conditioning", "repaint"), "trained for colorization; inpainting needs a model trained for it"),
+        ("free", ("--conditioning", "re-paint"), "unknown conditioning 're-paint': did you mean 'repaint'?"),
+        ("free", ("--conditioning", "repaint jumps=3"), "conditioning 'repaint' has no setting 'jumps'"),
+        ("free", ("--conditioning", "repaint passes=0"), "passes: Input should be greater than or equal to 1, got 0"),
+        ("free", ("--conditioning", "repaint"), "repaint jumps 10 steps at a time and the sampler has 3 steps"),
+        (
+            "free",
+            ("--conditioning", "repaint", "--sampler", "dpm-solver++"),
+            "such as ancestral, ddim or predictor_corrector, and dpm_solver++ is none; null_space works with any",
+        ),
+        (
+            "free",
+            ("--conditioning", "replacement known_noise=fresh", "--sampler", "dpm-solver++"),
+            "and dpm_solver++ is none; known_noise=kept works with any",
+        ),
+    ],
+)
+def test_a_conditioning_that_does_not_fit_ends_with_one_line(model, options, said, folder, tmp_path, capsys):
+    options = [*options, "--steps", 3, "--model", folder / model, "-o", tmp_path / "out.png"]
+    assert said in refusal(capsys, "inpaint", folder / "photo.png", folder / "mask.png", *options)
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_one_picture_can_be_named(folder, tmp_path, capsys):
     out = tmp_path / "new" / "result.jpg"
     assert run("inpaint", folder / "photo.png", folder / "mask.png", "-o", out, "--model", folder / "inpaint") == 0
