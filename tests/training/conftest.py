@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from ediffuser.data import ImageFolder
+from ediffuser.diffusion.losses import Simple
 from ediffuser.diffusion.schedules import CosineBetas
 from ediffuser.model import ModelConfig
 from ediffuser.networks import UNetConfig
@@ -32,10 +33,19 @@ def toys(tmp_path: Path) -> Path:
 def experiment(toys: Path) -> Callable[..., Experiment]:
     """A run of a tiny network on the toys, changed as asked."""
 
-    def make(task=Unconditional(), parametrisation="x0", dropout=0.2, widths=(8, 8), **changes) -> Experiment:  # noqa: B008
+    def make(
+        task=Unconditional(),  # noqa: B008
+        parametrisation="x0",
+        dropout=0.2,
+        widths=(8, 8),
+        schedule=CosineBetas(steps=100),  # noqa: B008
+        **changes,
+    ) -> Experiment:
+        learned = changes.get("objective", Simple()).learns_variance
         network = UNetConfig(
             resolution=8,
             in_channels=3 + task.condition_channels,
+            out_channels=6 if learned else 3,
             widths=widths,
             blocks=(1, 1),
             attention=(),
@@ -43,7 +53,11 @@ def experiment(toys: Path) -> Callable[..., Experiment]:
             dropout=dropout,
         )
         model = ModelConfig(
-            network=network, schedule=CosineBetas(steps=100), task=task, parametrisation=parametrisation
+            network=network,
+            schedule=schedule,
+            task=task,
+            parametrisation=parametrisation,
+            learned_variance=learned,
         )
         small = {
             "name": "toy",

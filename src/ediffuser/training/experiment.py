@@ -11,7 +11,7 @@ from ediffuser.runtime.component import component
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.training.ema import AnyEma, ConstantEma
 from ediffuser.training.optimizer import Optimizer
-from ediffuser.training.times import AnyTimes, UniformTimes
+from ediffuser.training.times import AnyTimes, LossAwareTimes, UniformTimes
 
 
 @component
@@ -57,6 +57,11 @@ class Experiment:
         if self.data.resolution != self.model.network.resolution:
             raise ValueError(
                 f"data of {self.data.resolution} pixels do not fit a network of {self.model.network.resolution}"
+            )
+        if isinstance(self.times, LossAwareTimes) and not hasattr(self.model.schedule, "steps"):
+            raise ValueError(
+                "times 'loss_aware' remember losses for each index of a discrete schedule, and "
+                f"'{self.model.schedule.kind}' is continuous"
             )
         self._check_objective()
         return self

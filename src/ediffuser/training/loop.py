@@ -129,15 +129,9 @@ def _optimizer_step(
     rate: float,
 ) -> tuple[float, float]:
     """Moves the weights once; returns the loss and the gradient's norm."""
-    total = torch.zeros(())
-    parts = experiment.accumulation
     # Dropout is the one user of the global random state: it follows from the seed and the images seen.
     torch.manual_seed(derived_seed("dropout", experiment.seed, state.images_seen))
-    place = next(state.network.parameters()).device
-    for images, positions in zip(batch.images.chunk(parts), batch.positions.chunk(parts), strict=True):
-        loss = _loss(experiment, denoiser, images.to(place), positions).mean() / parts
-        loss.backward()
-        total = total + loss.detach().cpu()
+    total, times, losses = _backward(experiment, state, denoiser, batch)
     norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), experiment.optimizer.clip_norm)
     if not (total.isfinite() and norm.isfinite()):
         raise DivergedError(
@@ -148,17 +142,39 @@ def _optimizer_step(
         group["lr"] = rate
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
+    if state.history is not None:
+        state.history.remember(times, losses)
     state.steps += 1
     state.images_seen += experiment.batch
     update_ema(state.average, state.network, experiment.ema.decay_at(state.steps))
     return total.item(), norm.item()
 
 
-def _loss(experiment: Experiment, denoiser: NetworkDenoiser, x0: Tensor, positions: Tensor) -> Tensor:
-    """One loss per picture; all that is random in it is a function of the seed and the picture's position."""
+def _backward(
+    experiment: Experiment, state: TrainingState, denoiser: NetworkDenoiser, batch: Batch
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The batch's loss, whose gradient is left in the weights, and of each picture its time and its loss."""
+    place, parts = next(state.network.parameters()).device, experiment.accumulation
+    total, found = torch.zeros(()), []
+    for images, positions in zip(batch.images.chunk(parts), batch.positions.chunk(parts), strict=True):
+        times, losses = _losses(experiment, state, denoiser, images.to(place), positions)
+        weighted = losses if state.history is None else losses * state.history.weights(times).to(losses)
+        loss = weighted.mean() / parts
+        loss.backward()
+        total = total + loss.detach().cpu()
+        found.append((times, losses.detach()))
+    times, losses = (torch.cat(pieces) for pieces in zip(*found, strict=True))
+    return total, times, losses
+
+
+def _losses(
+    experiment: Experiment, state: TrainingState, denoiser: NetworkDenoiser, x0: Tensor, positions: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A time and a loss per picture; all that is random is a function of the seed and the picture's position."""
     noise = Noise.rows(experiment.seed, positions.tolist(), x0.device)
-    eps = noise.normal(x0.shape[1:])
-    times = experiment.times.times(noise.uniform(), denoiser.schedule)
+    eps, uniform = noise.normal(x0.shape[1:]), noise.uniform()
+    known = state.history
+    times = experiment.times.times(uniform, denoiser.schedule) if known is None else known.times(uniform)
     observation = experiment.model.task.observe(x0, noise)
     trained = bound(denoiser, observation)
-    return experiment.objective.losses(trained, x0, eps, times, observation.weight, experiment.weighting)
+    return times, experiment.objective.losses(trained, x0, eps, times, observation.weight, experiment.weighting)

@@ -21,17 +21,20 @@ from ediffuser.runtime.checkpoint import (
 from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import CheckpointError
 from ediffuser.training.experiment import Experiment
+from ediffuser.training.history import LossHistory
+from ediffuser.training.times import LossAwareTimes
 
 TRAINING, STATE, EXPERIMENT = "training.safetensors", "state.json", "experiment.json"
 
 
 @dataclass
 class TrainingState:
-    """The weights, their running mean, the optimizer, and how far the run has come."""
+    """The weights, their running mean, the optimizer, the losses that times go by, and how far the run has come."""
 
     network: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
+    history: LossHistory | None = None
     steps: int = 0
     images_seen: int = 0
     seconds: float = 0.0
@@ -44,7 +47,9 @@ class TrainingState:
             network = experiment.model.network.build()
         network = network.to(device)
         average = copy.deepcopy(network).eval().requires_grad_(False)
-        return cls(network, average, experiment.optimizer.build(network.parameters()))
+        times, optimizer = experiment.times, experiment.optimizer.build(network.parameters())
+        history = LossHistory(times, experiment.model.schedule) if isinstance(times, LossAwareTimes) else None
+        return cls(network, average, optimizer, history)
 
     def save(self, experiment: Experiment, directory: Path) -> Path:
         """Publishes a checkpoint of this moment, and returns its path."""
@@ -70,11 +75,14 @@ class TrainingState:
         tensors = tensors_from_bytes(content[TRAINING], TRAINING, path)
         try:
             self.average.load_state_dict(tensors_from_bytes(content[WEIGHTS], WEIGHTS, path))
-            weights = {name: tensors.pop(f"network.{name}") for name in self.network.state_dict()}
-            self.network.load_state_dict(weights)
-            self._load_optimizer(tensors)
+            self.network.load_state_dict(_part(tensors, "network."))
+            self._load_optimizer(_part(tensors, "optimizer."))
+            if self.history is not None:
+                self.history.load(_part(tensors, "history."))
         except (KeyError, RuntimeError) as error:
-            raise CheckpointError(f"checkpoint {path} belongs to another network or optimizer: {error}") from error
+            raise CheckpointError(
+                f"checkpoint {path} belongs to another network or optimizer, or to other times: {error}"
+            ) from error
         progress = json.loads(content[STATE])
         self.steps, self.images_seen = progress["steps"], progress["images_seen"]
         self.seconds = progress["seconds"]
@@ -82,15 +90,21 @@ class TrainingState:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         moments = self.optimizer.state_dict()["state"]
-        return tensors | {f"optimizer.{i}.{key}": v for i, state in moments.items() for key, v in state.items()}
+        tensors |= {f"optimizer.{i}.{key}": v for i, state in moments.items() for key, v in state.items()}
+        history = {} if self.history is None else self.history.tensors()
+        return tensors | {f"history.{name}": value for name, value in history.items()}
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
-            _, index, key = name.split(".")
+            index, key = name.split(".")
             weights = self.optimizer.param_groups[0]["params"][int(index)]
             # The fused step walks through memory: a moment must lie there as its weights do (channels-last).
             fits = value.shape == weights.shape
             moments.setdefault(int(index), {})[key] = torch.empty_like(weights).copy_(value) if fits else value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -44,4 +44,27 @@ class LogitNormalTimes:
         return t if steps is None else (t * steps).ceil().clamp(1, steps) / steps
 
 
-AnyTimes = Annotated[Union[LogitNormalTimes, UniformTimes], Field(discriminator="kind")]  # noqa: UP007
+@component
+class LossAwareTimes:
+    """Indices whose losses are large are drawn more often, and their losses weighted down by as much.
+
+    For a bound whose terms differ by orders of magnitude: the mean stays what it was, and its variance falls. The
+    losses it goes by are kept in a `LossHistory`, which belongs to the state of the run.
+
+    Attributes:
+        kept: How many of the last losses at each index count; until all are there, times are uniform.
+        uniform_share: Part of the draws that is uniform, so that no index is forgotten.
+
+    Source: Nichol & Dhariwal 2021, eq. 18 and section 3.3.
+    """
+
+    kind: Literal["loss_aware"] = "loss_aware"
+    kept: int = Field(default=10, ge=1)
+    uniform_share: float = Field(default=0.001, gt=0, le=1)
+
+    def times(self, uniform: Tensor, schedule: Schedule) -> Tensor:
+        """Times (B,), float64, before any loss is known: those of `UniformTimes`."""
+        return UniformTimes().times(uniform, schedule)
+
+
+AnyTimes = Annotated[Union[LogitNormalTimes, LossAwareTimes, UniformTimes], Field(discriminator="kind")]  # noqa: UP007
