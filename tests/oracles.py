@@ -15,6 +15,7 @@ from ediffuser.diffusion.denoiser import Denoiser
 from ediffuser.diffusion.prediction import Prediction
 from ediffuser.diffusion.schedules import Schedule, alpha_sigma
 from ediffuser.samplers import StepSampler
+from ediffuser.tasks import Observation
 
 Moments = tuple[Tensor, Tensor]
 """Mean (d,) and covariance (d, d)."""
@@ -61,6 +62,33 @@ def correlated_gaussian(schedule: Schedule) -> GaussianDenoiser:
     factor = torch.tensor([[0.6, 0.0, 0.0], [-0.4, 0.3, 0.0], [0.1, 0.2, 0.15]], dtype=torch.float64)
     mean = torch.tensor([0.3, -0.5, 0.1], dtype=torch.float64).reshape(3, 1, 1)
     return GaussianDenoiser(mean, factor @ factor.T, schedule)
+
+
+class ConditionalDenoiser:
+    """The exact denoiser for x_0 ~ N(mean, C) of which P x_0 is known: E[x_0 | x_t, P x_0].
+
+    Attributes:
+        mean: Of x_0 given P x_0, one row for each row of the observation, shape (B, d).
+        covariance: Of x_0 given P x_0, shape (d, d).
+    """
+
+    def __init__(self, gaussian: GaussianDenoiser, observation: Observation) -> None:
+        """Takes the Gaussian, and what is known of each row by one projection."""
+        size, shape = gaussian.mean.numel(), gaussian.mean.shape
+        unit = torch.eye(size, dtype=torch.float64)
+        projection = observation.project(unit.reshape(-1, *shape)).flatten(1)
+        gain = gaussian.covariance @ torch.linalg.pinv(projection @ gaussian.covariance @ projection, hermitian=True)
+        mean = gaussian.mean.flatten()
+        self.mean = mean + (observation.known.flatten(1) - projection @ mean) @ gain.T
+        self.covariance = gaussian.covariance - gain @ projection @ gaussian.covariance
+        self.schedule = gaussian.schedule
+        self._centred = GaussianDenoiser(torch.zeros_like(gaussian.mean), self.covariance, gaussian.schedule)
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Prediction:
+        """The belief of the Gaussian that is left."""
+        mean = self.mean.reshape(-1, *x_t.shape[1:])
+        alpha, sigma = alpha_sigma(self.schedule, t, like=x_t)
+        return Prediction(x_t, alpha, sigma, mean + self._centred(x_t - alpha * mean, t).x0)
 
 
 class GaussianMixtureDenoiser:

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from ediffuser.conditioning.concat import Concat, ConcatDenoiser, bound
 from ediffuser.conditioning.null_space import NullSpace
+from ediffuser.conditioning.posterior import Dps, PiGdm
 from ediffuser.conditioning.repaint import RePaint
 from ediffuser.conditioning.replacement import Replacement
+from ediffuser.conditioning.score_heuristic import ScoreHeuristic
 from ediffuser.diffusion.denoiser import Denoiser
 from ediffuser.samplers.base import Sampler
 from ediffuser.tasks.observation import Observation
@@ -26,7 +28,7 @@ class Conditioning(Protocol):
 
 
 AnyConditioning = Annotated[
-    Union[Concat, NullSpace, RePaint, Replacement],  # noqa: UP007
+    Union[Concat, Dps, NullSpace, PiGdm, RePaint, Replacement, ScoreHeuristic],  # noqa: UP007
     Field(discriminator="kind"),
 ]
 """The union of all conditionings: the registry that the command line reads. All but `Concat` are for a model that was
@@ -41,8 +43,11 @@ __all__ = [
     "Concat",
     "ConcatDenoiser",
     "Conditioning",
+    "Dps",
     "NullSpace",
+    "PiGdm",
     "RePaint",
     "Replacement",
+    "ScoreHeuristic",
     "bound",
 ]
