@@ -212,6 +212,25 @@ def test_odd_tiny_and_thin_sizes(size, kind):
         assert (pixels[hole] != photo.pixels[hole]).any()
 
 
+@pytest.mark.parametrize("side", [16, 17, 33, 95, 257])
+@pytest.mark.parametrize("hole_side", [1, 2, 7, 15])
+def test_the_hole_that_a_model_sees_stays_binary_and_loses_no_pixel_at_any_size(side, hole_side):
+    """Trap 31: a hole that is resized as a picture would be half known along its edge."""
+    hole = np.zeros((side, side + 2), bool)
+    hole[1 : 1 + hole_side, side - hole_side : side] = True
+    seen = []
+
+    def fill(images, holes, first_index):
+        seen.append(holes.clone())
+        assert not images[(holes > 0).expand_as(images)].any()  # no cell with a part of the hole shows the photo
+        return noise_fill(images, holes, first_index)
+
+    photo = Photo(np.full((side, side + 2, 3), 40, np.uint8))
+    (pixels,) = pixels_of(photo, hole, fill, variations=1)
+    assert all(((each == 0) | (each == 1)).all() and each.any() for each in seen)
+    assert np.array_equal((pixels != 40).any(axis=-1), hole)  # every pixel of it, and no other, is painted
+
+
 @pytest.mark.parametrize("variations", [0, -1, 1_000_001])
 def test_impossible_numbers_of_variations_are_refused(variations):
     with pytest.raises(BadInputError, match=f"{variations} variations"):
