@@ -1,8 +1,12 @@
 """Recipes are complete: they build, they fit their data, and they survive their JSON."""
 
+import dataclasses
+
 import pytest
 import torch
 
+from ediffuser.diffusion.denoiser import network_time
+from ediffuser.diffusion.losses import Hybrid
 from ediffuser.diffusion.schedules import VariancePreserving
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.component import from_json, to_json
@@ -55,6 +59,54 @@ def test_table_3_1_of_continuous_time(name, side, channels, blocks, parameters):
     assert experiment.times.times(torch.tensor([0.0, 0.5]), experiment.model.schedule).tolist() == [1e-5, 0.500005]
     with torch.device("meta"):
         assert sum(weights.numel() for weights in network.build().parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "steps", "learned", "channels", "dropout", "parameters"),
+    [
+        ("lvddpm32-linear-simple", "linear", 4000, False, 3, 0.1, 52_542_979),
+        ("lvddpm32-simple", "cosine", 4000, False, 3, 0.3, 52_542_979),
+        ("lvddpm32-1k", "cosine", 1000, True, 3, 0.3, 52_546_438),
+        ("lvddpm32", "cosine", 4000, True, 3, 0.3, 52_546_438),  # the "50M" of the published checkpoint's name
+        ("lvddpm32-linear-simple-color", "linear", 4000, False, 6, 0.1, 52_546_435),
+        ("lvddpm32-simple-color", "cosine", 4000, False, 6, 0.3, 52_546_435),
+        ("lvddpm32-1k-color", "cosine", 1000, True, 6, 0.3, 52_549_894),
+        ("lvddpm32-color", "cosine", 4000, True, 6, 0.3, 52_549_894),
+        ("lvddpm256", "cosine", 1000, True, 3, 0.0, 156_947_846),
+        ("lvddpm256-inpaint", "cosine", 1000, True, 6, 0.0, 156_951_302),
+    ],
+)
+def test_tables_3_1_and_4_3_and_4_14_of_learned_variances(name, kind, steps, learned, channels, dropout, parameters):
+    experiment = RECIPES[name]()
+    model, network = experiment.model, experiment.model.network
+    assert (model.schedule.kind, model.schedule.steps, model.learned_variance) == (kind, steps, learned)
+    assert experiment.objective.kind == ("hybrid" if learned else "simple")
+    assert (network.in_channels, network.out_channels) == (channels, 6 if learned else 3)
+    assert (network.scale_shift, network.convolutional_resampling) == (True, True)
+    assert set(network.blocks) == {3}
+    assert (network.attention, network.heads) == (((16, 8), 4) if network.resolution == 32 else ((16,), 1))
+    assert network.dropout == dropout
+    with torch.device("meta"):
+        assert sum(weights.numel() for weights in network.build().parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", ["lvddpm32-linear-simple", "lvddpm32", "lvddpm32-1k", "lvddpm256"])
+def test_networks_of_t_4000_are_fed_times_on_the_scale_of_1000(name):
+    """Trap 8: t 1000 / T as a float, never rounded to an index."""
+    model = RECIPES[name]().model
+    steps = model.schedule.steps
+    t = torch.tensor([1.0, 2, 3, steps], dtype=torch.float64) / steps
+    fed = network_time(model.time_input, model.schedule, t)
+    assert fed.tolist() == pytest.approx([0, 1000 / steps, 2000 / steps, 1000 - 1000 / steps], abs=1e-4)
+
+
+def test_small_recipes_differ_in_their_method_alone():
+    """The models of Fashion-MNIST are there to be compared."""
+    fixed, learned = (RECIPES[name]() for name in ("fashion32-ddpm", "fashion32-lvddpm"))
+    assert learned.objective == Hybrid()
+    assert learned.model.network == dataclasses.replace(fixed.model.network, out_channels=2)
+    as_fixed = dataclasses.replace(learned, name=fixed.name, model=fixed.model, objective=fixed.objective)
+    assert as_fixed == fixed
 
 
 def test_the_average_of_the_cpu_recipe_forgets_the_beginning():

@@ -5,6 +5,18 @@ from collections.abc import Callable, Mapping
 from ediffuser.recipes.ddpm import ddpm32, ddpm32_color, ddpm256, ddpm256_inpaint
 from ediffuser.recipes.fashion import fashion32_ddpm, fashion32_lvddpm, fashion32_vpsde
 from ediffuser.recipes.inpaint_faces128 import inpaint_faces128
+from ediffuser.recipes.lvddpm import (
+    lvddpm32,
+    lvddpm32_1k,
+    lvddpm32_1k_color,
+    lvddpm32_color,
+    lvddpm32_linear_simple,
+    lvddpm32_linear_simple_color,
+    lvddpm32_simple,
+    lvddpm32_simple_color,
+    lvddpm256,
+    lvddpm256_inpaint,
+)
 from ediffuser.recipes.vpsde import (
     vpsde32,
     vpsde32_color_trained,
@@ -23,6 +35,16 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "fashion32-lvddpm": fashion32_lvddpm,
     "fashion32-vpsde": fashion32_vpsde,
     "inpaint-faces128": inpaint_faces128,
+    "lvddpm32": lvddpm32,
+    "lvddpm32-1k": lvddpm32_1k,
+    "lvddpm32-1k-color": lvddpm32_1k_color,
+    "lvddpm32-color": lvddpm32_color,
+    "lvddpm32-linear-simple": lvddpm32_linear_simple,
+    "lvddpm32-linear-simple-color": lvddpm32_linear_simple_color,
+    "lvddpm32-simple": lvddpm32_simple,
+    "lvddpm32-simple-color": lvddpm32_simple_color,
+    "lvddpm256": lvddpm256,
+    "lvddpm256-inpaint": lvddpm256_inpaint,
     "vpsde32": vpsde32,
     "vpsde32-color-trained": vpsde32_color_trained,
     "vpsde128-inpaint-trained": vpsde128_inpaint_trained,
