@@ -10,7 +10,7 @@ import torch
 
 from ediffuser.conditioning import AnyConditioning, Concat
 from ediffuser.data import DataSet
-from ediffuser.diffusion.losses import AnyWeighting
+from ediffuser.diffusion.losses import AnyObjective, AnyWeighting
 from ediffuser.diffusion.schedules import AnySchedule, Schedule
 from ediffuser.likelihood import AnyTrace
 from ediffuser.networks import Network
@@ -32,6 +32,7 @@ UNIONS = {
     "holes": AnyHoles,
     "conditionings": AnyConditioning,
     "schedules": AnySchedule,
+    "objectives": AnyObjective,
     "weightings": AnyWeighting,
     "times": AnyTimes,
     "ema": AnyEma,

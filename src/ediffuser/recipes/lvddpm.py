@@ -10,8 +10,8 @@ pixels, where neither text gives them, rate, batch and warm-up are those of `ddp
 the dissertation's (FID; bits/dim; Tables 4.4-4.7, 4.15, 4.16, 4.19, 4.22, 5.1, 5.2) at T steps. None of these has been
 run to its end with this code yet.
 
-`--set 'objective={"kind": "vlb"}' --set 'times={"kind": "loss_aware"}'` trains one that learns its variance on the bound
-alone.
+`--set 'objective={"kind": "vlb"}' --set 'times={"kind": "loss_aware"}'` trains one that learns its variance on the
+bound alone.
 """
 
 from dataclasses import replace
