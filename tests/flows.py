@@ -26,8 +26,8 @@ def carried(denoiser: GaussianDenoiser | GaussianMixtureDenoiser, x: Tensor, t: 
 def _of_equal_rank(humps: GaussianMixtureDenoiser, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """The y with F_s(y) = F_t(x), by bisection: in one dimension no flow line overtakes another."""
     wanted = humps.cumulative(x, t)
-    low, high = torch.full_like(wanted, -100.0), torch.full_like(wanted, 100.0)
-    for _ in range(60):
+    low, high = torch.full_like(wanted, -1000.0), torch.full_like(wanted, 1000.0)
+    for _ in range(64):
         middle = (low + high) / 2
         below = humps.cumulative(middle, s) < wanted
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
