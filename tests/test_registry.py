@@ -8,7 +8,7 @@ import pydantic
 import pytest
 import torch
 
-from ediffuser.conditioning import AnyConditioning, Concat
+from ediffuser.conditioning import AnyConditioning, Concat, Conditioning
 from ediffuser.data import DataSet
 from ediffuser.diffusion.losses import AnyObjective, AnyWeighting
 from ediffuser.diffusion.schedules import AnySchedule, Schedule
@@ -127,6 +127,11 @@ def test_samplers_keep_their_protocol(cls):
 @pytest.mark.parametrize("cls", members(AnyTask))
 def test_tasks_keep_their_protocol(cls):
     assert isinstance(cls(), Task)
+
+
+@pytest.mark.parametrize("cls", members(AnyConditioning))
+def test_conditionings_keep_their_protocol(cls):
+    assert isinstance(cls(), Conditioning)
 
 
 @pytest.mark.parametrize("cls", members(AnySchedule))

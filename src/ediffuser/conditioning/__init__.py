@@ -1,6 +1,6 @@
 """How a model is made to respect what is known. A new way is a file here and its name in the union."""
 
-from typing import Annotated, Protocol, Union, get_args
+from typing import Annotated, Protocol, Union, get_args, runtime_checkable
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from ediffuser.samplers.base import Sampler
 from ediffuser.tasks.observation import Observation
 
 
+@runtime_checkable
 class Conditioning(Protocol):
     """Turns a denoiser and a sampler into a pair that respects an observation."""
 

@@ -25,7 +25,8 @@ class RePaint:
 
     A step down replaces the known part with fresh noise of its level; a step up draws from the forward kernel
     q(x_t | x_s) of the very pair. The more passes, the better hole and surroundings agree, and the more calls: with S
-    steps, jumps of length j and n passes about n S. One pass is `Replacement`. An approximation for any finite n.
+    steps and n passes about n S. One pass is `Replacement`. An approximation however many passes: the expected picture
+    comes closer to the true one, the spread of the results need not (docs/conditioning.md has figures).
 
     Source: Lugmayr et al. 2022, Algorithm 1 and appendix B. As in the paper, finished pictures are not noised again;
     the result carries the known part exactly, which the published code leaves out.
