@@ -53,6 +53,13 @@ class Exact:
         return ConditionalDenoiser(denoiser, observation), sampler
 
 
+class PasteOnly:
+    """No conditioning: an unconditional picture, in which what is known is put back at the very end."""
+
+    def bind(self, denoiser: Denoiser, sampler: Sampler, observation: Observation) -> tuple[Denoiser, Sampler]:
+        return denoiser, sampler
+
+
 @dataclass(frozen=True)
 class Bias:
     """In units of the exact conditional's total standard deviation, root mean square over what may be known.
@@ -182,11 +189,13 @@ def sampled_bias(conditioning: Conditioning, sampler: Sampler, task: str, rows: 
     return _bias(mean_square.clamp(min=0), covariance, exact.covariance, calls)
 
 
-STEPS = Ancestral(steps=50, clip=False)
+STEPS = Ancestral(steps=50, variance="fixed_large", clip=False)
+MANY_STEPS = Ancestral(steps=200, variance="fixed_large", clip=False)
 FLOW = ProbabilityFlow(solver="heun", steps=25, clip=False)
 CASES = [
-    Case("concat, the exact conditional score", Exact(), STEPS),
-    Case("concat, the exact conditional score", Exact(), FLOW),
+    Case("`concat`, the exact conditional score", Exact(), STEPS),
+    Case("`concat`, the exact conditional score", Exact(), FLOW),
+    Case("none, what is known is pasted at the end", PasteOnly(), STEPS),
     Case("`replacement`", Replacement(), STEPS),
     Case("`score_heuristic`", ScoreHeuristic(), STEPS),
     Case("`score_heuristic`", ScoreHeuristic(), FLOW),
@@ -199,15 +208,20 @@ CASES = [
     Case("`repaint passes=10 jump_length=5`", RePaint(passes=10, jump_length=5), STEPS),
     Case("`pigdm`", PiGdm(), STEPS),
     Case("`pigdm`", PiGdm(), FLOW),
-    Case("`dps scale=0.01`", Dps(scale=0.01), Ancestral(steps=200, clip=False), draws=1000),
-    Case("`dps scale=0.04`", Dps(scale=0.04), Ancestral(steps=200, clip=False), draws=1000),
-    Case("`dps scale=0.16`", Dps(scale=0.16), Ancestral(steps=200, clip=False), draws=1000),
+    Case("`dps scale=0.01`", Dps(scale=0.01), MANY_STEPS, draws=1000),
+    Case("`dps scale=0.04`", Dps(scale=0.04), MANY_STEPS, draws=1000),
+    Case("`dps scale=0.16`", Dps(scale=0.16), MANY_STEPS, draws=1000),
 ]
 """The lines of the table in docs/conditioning.md."""
 
 
-def sampler_name(sampler: Sampler) -> str:
-    """How the table calls a sampler of `CASES`."""
+def table_line(case: Case, found: Sequence[Bias]) -> str:
+    """A line of that table, from the biases of a case on each task."""
+    figures = [f"{bias.mean:.3f} | {bias.spread:.3f} | {bias.distance:.3f}" for bias in found]
+    return f"| {case.name} | {_sampler_name(case.sampler)} | {found[0].calls} | {' | '.join(figures)} |"
+
+
+def _sampler_name(sampler: Sampler) -> str:
     if isinstance(sampler, ProbabilityFlow):
-        return f"probability flow, {sampler.solver}"
+        return "flow, Heun"
     return "DPM-Solver-3" if isinstance(sampler, DpmSolver) else "ancestral"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ediffuser.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ediffuser.conditioning import Concat, NullSpace, RePaint, Replacement
+    from ediffuser.conditioning import Concat, Dps, NullSpace, PiGdm, RePaint, Replacement, ScoreHeuristic
     from ediffuser.generate import colorize, generate, inpaint, load
     from ediffuser.likelihood import ode_bits_per_dim, vlb_bits_per_dim
     from ediffuser.model import Model
@@ -33,17 +33,20 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
             "Ddim": "ediffuser.samplers",
             "DpmSolver": "ediffuser.samplers",
             "DpmSolverPlusPlus": "ediffuser.samplers",
+            "Dps": "ediffuser.conditioning",
             "EulerMaruyama": "ediffuser.samplers",
             "FinalCorrector": "ediffuser.samplers",
             "Langevin": "ediffuser.samplers",
             "Model": "ediffuser.model",
             "NoCorrector": "ediffuser.samplers",
             "NullSpace": "ediffuser.conditioning",
+            "PiGdm": "ediffuser.conditioning",
             "PredictorCorrector": "ediffuser.samplers",
             "ProbabilityFlow": "ediffuser.samplers",
             "RePaint": "ediffuser.conditioning",
             "Replacement": "ediffuser.conditioning",
             "ReverseDiffusion": "ediffuser.samplers",
+            "ScoreHeuristic": "ediffuser.conditioning",
             "colorize": "ediffuser.generate",
             "generate": "ediffuser.generate",
             "inpaint": "ediffuser.generate",
@@ -60,17 +63,20 @@ __all__ = [
     "Ddim",
     "DpmSolver",
     "DpmSolverPlusPlus",
+    "Dps",
     "EulerMaruyama",
     "FinalCorrector",
     "Langevin",
     "Model",
     "NoCorrector",
     "NullSpace",
+    "PiGdm",
     "PredictorCorrector",
     "ProbabilityFlow",
     "RePaint",
     "Replacement",
     "ReverseDiffusion",
+    "ScoreHeuristic",
     "colorize",
     "generate",
     "inpaint",
