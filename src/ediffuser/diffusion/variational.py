@@ -87,7 +87,7 @@ def reverse_log_variance(
     t, s = torch.broadcast_tensors(t.double(), s.double())
     log_beta, log_beta_tilde = _log_variances(schedule, t, s)
     last, instead = s == 0, log_beta
-    if before is not None:
+    if before is not None and last.any():
         _, instead = _log_variances(schedule, torch.where(last, before.double(), t), torch.where(last, t, s))
     smallest = torch.where(last, instead, log_beta_tilde)
     span = log_beta - smallest

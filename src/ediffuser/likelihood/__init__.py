@@ -11,6 +11,7 @@ from ediffuser.likelihood.ode import (
     ode_bits_per_dim,
     ode_log_density,
 )
+from ediffuser.likelihood.vlb import Vlb, VlbTerm, vlb_bits_per_dim, vlb_terms
 
 __all__ = [
     "BIN_BITS",
@@ -19,7 +20,11 @@ __all__ = [
     "Hutchinson",
     "Likelihood",
     "Trace",
+    "Vlb",
+    "VlbTerm",
     "dequantised",
     "ode_bits_per_dim",
     "ode_log_density",
+    "vlb_bits_per_dim",
+    "vlb_terms",
 ]

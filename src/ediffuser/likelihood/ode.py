@@ -18,6 +18,7 @@ from torch import Tensor
 from ediffuser.diffusion.denoiser import CountingDenoiser, Denoiser
 from ediffuser.diffusion.dynamics import clock, clock_time, clock_velocity
 from ediffuser.diffusion.schedules import Schedule
+from ediffuser.likelihood.levels import require_levels
 from ediffuser.runtime.component import component
 from ediffuser.runtime.noise import Noise
 from ediffuser.solvers.adaptive import adaptive_steps
@@ -118,7 +119,11 @@ def ode_bits_per_dim(
 
     Returns:
         Bits per dimension.
+
+    Raises:
+        BadInputError: If the levels are none.
     """
+    require_levels(levels)
     found = ode_log_density(denoiser, dequantised(levels, noise), noise, trace=trace, tolerance=tolerance, t_end=t_end)
     unit = levels[0].numel() * math.log(2)
     return Likelihood(BIN_BITS - found.value / unit, found.standard_error / unit, found.calls)
