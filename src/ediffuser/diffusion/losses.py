@@ -200,7 +200,7 @@ class Vlb:
 
     Its terms differ by orders of magnitude, so it wants `LossAwareTimes`. There is no weighting: the bound has its own.
 
-    Source: Nichol & Dhariwal 2021, section 3.3.
+    Source: Eq. 2.9 of the dissertation; Nichol & Dhariwal 2021, section 3.3.
     """
 
     learns_variance: ClassVar[bool] = True

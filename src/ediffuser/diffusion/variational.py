@@ -127,7 +127,7 @@ def vlb_term(
         Bits per dimension (of what counts), shape (B,): KL(q(x_s | x_t, x_0) || p(x_s | x_t)) where s > 0, and
         -log p(x_0 | x_t) of the decoder where s = 0.
 
-    Source: Ho et al. 2020, eq. 5 and 13; Nichol & Dhariwal 2021, eq. 4-7.
+    Source: Eq. 2.9 of the dissertation; Ho et al. 2020, eq. 5 and 13; Nichol & Dhariwal 2021, eq. 4-7.
     """
     t, s = (time.expand(len(x0)) for time in (t, s))
     expected = prediction.x0.clamp(-1, 1) if clip else prediction.x0
@@ -155,7 +155,7 @@ def prior_term(schedule: Schedule, x0: Tensor, weight: Tensor | None = None) -> 
     Returns:
         Bits per dimension, shape (B,).
 
-    Source: Nichol & Dhariwal 2021, eq. 7.
+    Source: Eq. 2.9 of the dissertation, its L_T; Nichol & Dhariwal 2021, eq. 7.
     """
     alpha, sigma = alpha_sigma(schedule, torch.ones((), dtype=torch.float64, device=x0.device), like=x0)
     log_variance = 2 * sigma.log()
