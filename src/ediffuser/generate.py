@@ -179,7 +179,7 @@ def colorize(
     """
     task, conditioning = _posed(model, Colorization, conditioning)
     if model.shape[0] != 3:
-        raise BadInputError(f"colorization needs a model of RGB pictures; this one's have {model.shape[0]} channels")
+        raise BadInputError(f"colorization needs a model of RGB pictures, 3 channels; this one's have {model.shape[0]}")
     images = _checked(model, images)
     keys = [(seed, first_index + row) for row in range(len(images))]
     return _final(_observed_steps(model, task, images, None, sampler, conditioning, keys))

@@ -97,6 +97,16 @@ def test_inpaint_grows_the_hole_and_softens_its_edge(folder, tmp_path):
     assert changed[larger & (mask == 0)].any()
 
 
+def test_a_model_of_grey_pictures_paints_no_photo(folder, tmp_path, capsys):
+    network = UNetConfig(resolution=16, in_channels=1, out_channels=1, widths=(8,), blocks=(1,), norm_groups=4)
+    config = ModelConfig(network=network, schedule=CosineBetas(), task=Unconditional())
+    write_checkpoint(tmp_path / "grey", model_files(config, network.build()))
+    options = ["-o", tmp_path / "out.png", "--model", tmp_path / "grey", "--conditioning", "null-space"]
+    said = refusal(capsys, "inpaint", folder / "photo.png", folder / "mask.png", *options)
+    assert "a photo needs a model of RGB pictures, 3 channels; this one's have 1" in said
+    assert "needs a model of RGB pictures" in refusal(capsys, "colorize", folder / "photo.png", *options)
+
+
 CONDITIONINGS = ["repaint jump_length=1 passes=2", "null-space", "replacement known_noise=kept", "replacement"]
 
 

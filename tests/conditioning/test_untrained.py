@@ -273,7 +273,7 @@ def test_colours_need_a_model_of_rgb_pictures(levels):
     network = UNetConfig(resolution=SIDE, in_channels=1, out_channels=1, widths=(8,), blocks=(1,), norm_groups=4)
     config = ModelConfig(network=network, schedule=CosineBetas(), task=Unconditional())
     grey = Model(config, network.build().eval(), torch.device("cpu"), torch.float32)
-    with pytest.raises(BadInputError, match="needs a model of RGB pictures; this one's have 1 channel"):
+    with pytest.raises(BadInputError, match="needs a model of RGB pictures, 3 channels; this one's have 1"):
         ediffuser.colorize(grey, from_uint8(levels)[:, :1], conditioning=NullSpace())
     inpainted = ediffuser.inpaint(
         grey, from_uint8(levels)[:, :1], torch.ones(ROWS, 1, SIDE, SIDE), conditioning=NullSpace()

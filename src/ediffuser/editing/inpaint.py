@@ -72,6 +72,8 @@ def inpaint_photo(
         BadInputError: If photo, mask or model cannot be used, `variations` is not from 1 to 1,000,000, `feather` is
             negative, or the mask shrinks to nothing.
     """
+    if model.shape[0] != 3:
+        raise BadInputError(f"a photo needs a model of RGB pictures, 3 channels; this one's have {model.shape[0]}")
     photo = decode_photo(image)
     hole = grow_hole(decode_mask(mask, photo.size, invert_mask), grow)
 
