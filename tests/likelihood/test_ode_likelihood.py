@@ -6,16 +6,24 @@ import pytest
 import torch
 
 from ediffuser.diffusion.schedules import (
+    CosineBetas,
     LinearBetas,
     SubVariancePreserving,
     VarianceExploding,
     VariancePreserving,
+    end_time,
 )
 from ediffuser.likelihood import ExactTrace, Hutchinson, dequantised, ode_bits_per_dim, ode_log_density
 from ediffuser.runtime.noise import Noise
 from oracles import GaussianDenoiser, correlated_gaussian, mixture
 
-SCHEDULES = [VariancePreserving(), SubVariancePreserving(), VarianceExploding(sigma_min=1e-3), LinearBetas()]
+SCHEDULES = [
+    VariancePreserving(),
+    SubVariancePreserving(),
+    VarianceExploding(sigma_min=1e-3),
+    LinearBetas(),
+    CosineBetas(),
+]
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.kind)
 ZERO = torch.tensor(1e-12, dtype=torch.float64)
 
@@ -87,6 +95,18 @@ def test_trap_18_bits_per_dimension_of_8_bit_pictures():
     wanted = 7 - gaussian.log_density(x, ZERO) / (3 * math.log(2))
     assert ((found.value - wanted).abs() < 0.01).all()
     assert found.value.dtype == torch.float64
+
+
+def test_trap_17_pictures_enter_the_flow_at_1e_5_where_sampling_ends_at_1e_3():
+    gaussian = correlated_gaussian(VariancePreserving())
+    x = sigma_points(gaussian)
+    likelihood, early, late = (
+        ode_log_density(gaussian, x, Noise.rows(0, range(6)), trace=ExactTrace(), t_end=end).value
+        for end in (None, 1e-5, end_time(gaussian.schedule))
+    )
+    assert end_time(gaussian.schedule) == 1e-3
+    assert torch.equal(likelihood, early)
+    assert (likelihood - late).abs().max() > 1e-3
 
 
 def test_dequantised_levels_fill_their_bins():

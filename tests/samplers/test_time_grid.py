@@ -46,7 +46,7 @@ def test_continuous_time_needs_a_number_of_steps():
 
 
 @pytest.mark.parametrize("schedule", [LinearBetas(), CosineBetas(), LinearBetas(steps=4000)])
-def test_respacing_keeps_alpha_bar_at_the_kept_indices(schedule):
+def test_trap_8_respacing_keeps_alpha_bar_at_the_kept_indices(schedule):
     times = trailing_times(schedule, 37)
     alpha_bar = (1 - schedule.betas()).cumprod(0)
     kept = alpha_bar[(times[:-1] * schedule.steps).round().long() - 1]
