@@ -69,7 +69,7 @@ def test_where_noise_explodes_the_grid_starts_at_1_however_much_there_is():
     assert solver_times(loud, 10)[0] == 1
 
 
-def test_trap_25_a_table_is_asked_between_its_indices_and_the_network_fed_t_times_T_minus_1():
+def test_trap_25_a_table_is_asked_between_its_indices_and_the_network_fed_its_index_less_1():
     for schedule in TABLES.values():
         times = solver_times(schedule, 12)[:-1]
         fed = network_time("index", schedule, times)

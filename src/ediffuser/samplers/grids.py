@@ -16,7 +16,7 @@ LAMBDA_FIRST = -5.1
 """No grid starts at more noise than this; the linear schedule's is just less (Lu et al.'s code, for cosine)."""
 
 FEW_STEPS = 15
-"""With so many steps or fewer a solver stops where it would otherwise waste some of them (Lu et al. 2022a, appendix D.1)."""
+"""Up to so many steps, some would be wasted where a solver of more of them ends (Lu et al. 2022a, appendix D.1)."""
 
 RHO = 7
 
