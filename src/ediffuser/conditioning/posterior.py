@@ -67,7 +67,7 @@ class PiGdm:
     Then y = P x_0 gives grad log p(y | x_t) = J^T P (y - x_0) / r_t^2, J = d x_0 / d x_t: the pseudo-inverse of a
     projection is itself. r_t^2 = sigma^2 / (alpha^2 + sigma^2) is what it is for pictures from N(0, I). An
     approximation: exact for independent pixels of unit variance, and for no others. Works with every sampler; a call
-    also costs the way back through the network, about two more.
+    also costs the way back through the network to its input, about as much again.
 
     The score is corrected as in eq. 7 of the paper, so that DDIM, SDE and ODE agree in the limit of many steps; the
     paper's Algorithm 1 weights the correction of a DDIM step otherwise. The known part comes close to y; exact it is
@@ -90,8 +90,8 @@ class Dps:
     x_s becomes x_s - scale * grad |y - P x_0(x_t)|, of which the length hardly depends on how far off the picture is.
     That is no score: twice as many steps move twice as far, so there is no ODE of it, and a sampler of single steps is
     needed, of about 1000 (`PiGdm` guides any sampler). An approximation that depends on `scale`: too little does not
-    reach y, too much throws about what the prior said. A step costs one call and the way back through the network,
-    about two more. Exactness at the end is the final projection's, as for `PiGdm`.
+    reach y, too much throws about what the prior said. A step costs one call and the way back through the network, as
+    for `PiGdm`, and like there it is the final projection that makes the end exact.
 
     Source: Chung et al. 2023, Algorithm 1. There zeta / |y - P x_0| multiplies the gradient of the square, so scale is
     2 zeta; their code does as here, with 0.5 for inpainting.
