@@ -63,7 +63,7 @@ class Replacement:
 
     An approximation: the known pixels steer the rest only through the network's next look at them, and it never learns
     that they were not its own idea. Nothing is replaced at the start, where sampler and picture are noise alike.
-    `ScoreHeuristic` puts them into what the denoiser is shown instead, at each of its calls, and leaves the state alone.
+    `ScoreHeuristic` puts them into what the denoiser is shown at each of its calls, and leaves the state alone.
 
     Source: Song et al. 2021, section 5 and appendix I.2; Lugmayr et al. 2022, eq. 8, without jumps. With a
     predictor-corrector sampler the published code puts the known part back after the corrector too; here once a step.
