@@ -160,7 +160,7 @@ def variants(cls) -> list[Sampler]:
 def few(cls, choice) -> dict[str, object]:
     """What keeps a sampler short: few steps, or where it chooses them itself a wide tolerance and an early end."""
     names = {field.name for field in dataclasses.fields(cls)}
-    if "tolerance" in names and choice.get("solver", cls().solver) not in ("heun", "euler"):
+    if "tolerance" in names and choice.get("solver", getattr(cls(), "solver", None)) not in ("heun", "euler"):
         return {"tolerance": 0.05, "t_end": 0.1}
     return {"steps": 4} if "steps" in names else {"sampler": Ddim(steps=4)}
 

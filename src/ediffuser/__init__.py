@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Ancestral,
         AncestralStep,
         Ddim,
+        DpmAdaptive,
         DpmSolver,
         DpmSolverPlusPlus,
         EulerMaruyama,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         PredictorCorrector,
         ProbabilityFlow,
         ReverseDiffusion,
+        UniPc,
     )
 else:  # the type checker and editors see the imports above; at run time PyTorch waits until it is needed
     __getattr__, __dir__ = lazy_names(
@@ -31,6 +33,7 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
             "AncestralStep": "ediffuser.samplers",
             "Concat": "ediffuser.conditioning",
             "Ddim": "ediffuser.samplers",
+            "DpmAdaptive": "ediffuser.samplers",
             "DpmSolver": "ediffuser.samplers",
             "DpmSolverPlusPlus": "ediffuser.samplers",
             "Dps": "ediffuser.conditioning",
@@ -46,6 +49,7 @@ else:  # the type checker and editors see the imports above; at run time PyTorch
             "RePaint": "ediffuser.conditioning",
             "Replacement": "ediffuser.conditioning",
             "ReverseDiffusion": "ediffuser.samplers",
+            "UniPc": "ediffuser.samplers",
             "ScoreHeuristic": "ediffuser.conditioning",
             "colorize": "ediffuser.generate",
             "generate": "ediffuser.generate",
@@ -61,6 +65,7 @@ __all__ = [
     "AncestralStep",
     "Concat",
     "Ddim",
+    "DpmAdaptive",
     "DpmSolver",
     "DpmSolverPlusPlus",
     "Dps",
@@ -77,6 +82,7 @@ __all__ = [
     "Replacement",
     "ReverseDiffusion",
     "ScoreHeuristic",
+    "UniPc",
     "colorize",
     "generate",
     "inpaint",

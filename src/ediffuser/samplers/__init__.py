@@ -9,15 +9,27 @@ from ediffuser.samplers.ancestral import Ancestral
 from ediffuser.samplers.base import Sampler, Step, StepSampler
 from ediffuser.samplers.correctors import AnyCorrector, Langevin, NoCorrector
 from ediffuser.samplers.ddim import Ddim
+from ediffuser.samplers.dpm_adaptive import DpmAdaptive
 from ediffuser.samplers.dpm_solver import DpmSolver
 from ediffuser.samplers.dpm_solver_plus_plus import DpmSolverPlusPlus
 from ediffuser.samplers.final_corrector import FinalCorrector
 from ediffuser.samplers.predictor_corrector import PredictorCorrector
 from ediffuser.samplers.predictors import AncestralStep, AnyPredictor, EulerMaruyama, ReverseDiffusion
 from ediffuser.samplers.probability_flow import ProbabilityFlow
+from ediffuser.samplers.unipc import UniPc
 
 AnySampler = Annotated[
-    Union[Ancestral, Ddim, DpmSolver, DpmSolverPlusPlus, FinalCorrector, PredictorCorrector, ProbabilityFlow],  # noqa: UP007
+    Union[  # noqa: UP007
+        Ancestral,
+        Ddim,
+        DpmAdaptive,
+        DpmSolver,
+        DpmSolverPlusPlus,
+        FinalCorrector,
+        PredictorCorrector,
+        ProbabilityFlow,
+        UniPc,
+    ],
     Field(discriminator="kind"),
 ]
 """The union of all samplers: the registry that the command line and the web form read."""
@@ -33,6 +45,7 @@ __all__ = [
     "AnyPredictor",
     "AnySampler",
     "Ddim",
+    "DpmAdaptive",
     "DpmSolver",
     "DpmSolverPlusPlus",
     "EulerMaruyama",
@@ -45,4 +58,5 @@ __all__ = [
     "Sampler",
     "Step",
     "StepSampler",
+    "UniPc",
 ]

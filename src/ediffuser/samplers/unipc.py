@@ -9,7 +9,7 @@ over the beliefs m_i at lambda_t + r_i h other than m_0 at t itself. The predict
 also the one at s (r = 1), which the next step needs anyway, and does the step once more. With several m_i this is the
 polynomial through all of them, whatever B(h). With one it is c = B(h) / 2, where B(h) = h is bh1 and h phi_1(z) bh2.
 
-Source: Zhao et al. 2023, eq. 4-5 and 8, Algorithms 1-2.
+Source: Zhao et al. 2023, section 3, Theorem 3.1, Algorithms 1-2.
 """
 
 import math
