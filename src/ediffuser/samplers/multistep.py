@@ -73,7 +73,8 @@ class DpmMultistep:
     """DPM-Solver-k and DPM-Solver++(kM), k up to 3: the polynomial through the last k beliefs, prolonged.
 
     The second order's h^2 phi_2 is taken as h phi_1 h / 2, as in Lu et al. 2022b, Algorithm 2. The third's term of
-    degree 2 is the whole h^2 m'' of the polynomial; published code has half of it, and measures as order 2.
+    degree 2 is the whole h^2 m'' of the polynomial; published code has half of it, and measures as order 2
+    (docs/decisions/0005-dpm-solver.md).
     """
 
     form: Form
