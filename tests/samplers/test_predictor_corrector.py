@@ -35,7 +35,8 @@ from oracles import (
 
 SHAPE = (3, 1, 1)
 ONE = torch.tensor(1.0, dtype=torch.float64)
-SCHEDULES = [LinearBetas(), CosineBetas(), VariancePreserving(), SubVariancePreserving(), VarianceExploding()]
+TABLES = [LinearBetas(), CosineBetas(), LinearBetas(steps=4000)]
+SCHEDULES = [*TABLES, VariancePreserving(), SubVariancePreserving(), VarianceExploding()]
 PREDICTORS = [EulerMaruyama(), ReverseDiffusion(), AncestralStep(), AncestralStep(variance="fixed_large")]
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.kind)
 every_predictor = pytest.mark.parametrize("predictor", PREDICTORS, ids=repr)

@@ -22,7 +22,7 @@ from flows import carried
 from oracles import GivenNoise, correlated_gaussian, distance, line_mixture, mixture
 
 CONTINUOUS = [VariancePreserving(), SubVariancePreserving(), VarianceExploding()]
-ALL = [LinearBetas(), CosineBetas(), *CONTINUOUS]
+ALL = [LinearBetas(), CosineBetas(), LinearBetas(steps=4000), *CONTINUOUS]
 ONE = torch.tensor(1.0, dtype=torch.float64)
 QUIET = GivenNoise(torch.zeros(1))
 every_schedule = pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: schedule.kind)
