@@ -340,9 +340,14 @@ export interface components {
          * Ancestral
          * @description The sampler of Ho et al. 2020, Algorithm 2 (the dissertation's Algorithm 2, run from T down to 1).
          *
+         *     With a learned variance it is that of Nichol & Dhariwal 2021; at any number of steps beta, beta-tilde and what lies
+         *     between them are those of the pair (t, s) that the step really takes.
+         *
          *     Attributes:
          *         steps: Number of steps; None takes every step the model was trained on.
-         *         variance: Of the reverse step: beta of the step ("fixed_large") or beta-tilde of the posterior ("fixed_small").
+         *         variance: Of the reverse step: beta of the step ("fixed_large"), beta-tilde of the posterior ("fixed_small"), or
+         *             what the model predicts between the two ("learned"); "auto" is learned where the model learns it, else
+         *             fixed-large.
          *         clip: Whether the expected x_0 is clipped to [-1, 1].
          */
         Ancestral: {
@@ -355,10 +360,10 @@ export interface components {
             kind: "ancestral";
             /**
              * Variance
-             * @default fixed_large
+             * @default auto
              * @enum {string}
              */
-            variance: "fixed_large" | "fixed_small";
+            variance: "auto" | "learned" | "fixed_large" | "fixed_small";
             /**
              * Clip
              * @default true
@@ -447,6 +452,200 @@ export interface components {
             eps_after_clip: "derived" | "raw";
         };
         /**
+         * DpmAdaptive
+         * @description DPM-Solver-12 and -23 of Lu et al. 2022a, appendix C, at each picture's own pace; deterministic.
+         *
+         *     A picture does not depend on its batch. Each attempt at a step costs as many calls as the order, accepted or not,
+         *     and the final denoising one. Tolerances hold for x_t / sqrt(alpha^2 + sigma^2), which is x_t where variance is
+         *     preserved; where noise explodes, 5 % of the state one step before would be more than all of the picture.
+         *
+         *     Steps are rounded down to the next power of 2^(1/8), 4 % on average. Else the last bits of a network's output, which
+         *     do depend on the batch, would shift every step a little, and each shift the next one more.
+         *
+         *     Attributes:
+         *         order: 2 compares DPM-Solver-1 with -2, and 3 compares -2 with -3; the higher one goes on.
+         *         tolerance: Of the difference, relative to the state.
+         *         absolute_tolerance: Of the difference where that is larger; the published 0.0078 is one grey level.
+         *         theta: How far the next step stays below what the tolerance seems to allow.
+         *         h_init: The first step in lambda, half the log-SNR.
+         *         t_end: Where the solver stops; None is 1e-3, or 1e-5 where noise explodes, and never before the first index of
+         *             a table.
+         *         denoise: Whether the end is the x_0 expected at t_end (one more call) instead of the state there.
+         */
+        DpmAdaptive: {
+            /**
+             * Tolerance
+             * @default 0.05
+             */
+            tolerance: number;
+            /**
+             * Absolute Tolerance
+             * @default 0.0078
+             */
+            absolute_tolerance: number;
+            /**
+             * Theta
+             * @default 0.9
+             */
+            theta: number;
+            /**
+             * H Init
+             * @default 0.05
+             */
+            h_init: number;
+            /** T End */
+            t_end?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "dpm_adaptive";
+            /**
+             * Order
+             * @default 3
+             * @enum {integer}
+             */
+            order: 2 | 3;
+            /**
+             * Denoise
+             * @default true
+             */
+            denoise: boolean;
+        };
+        /**
+         * DpmSolver
+         * @description DPM-Solver-k (Lu et al. 2022a): eps is integrated, x_0 is never clipped; deterministic.
+         *
+         *     Attributes:
+         *         steps: Calls of the denoiser. A multistep method takes as many steps, a singlestep one divides them up: its
+         *             steps of order k cost k calls.
+         *         order: Of its error in the length of the steps; 1 is DDIM.
+         *         method: "singlestep" looks ahead within each step (the paper), "multistep" back at the steps before.
+         *         spacing: Of the grid: uniform in log-SNR, in time, or that of Karras et al. 2022.
+         *         t_end: Last time above 0; None is 1e-3, for more than 15 steps 1e-4, where noise explodes 1e-5, and never before
+         *             the first index of a table. With the spacing in time it is the one from which the last step is like others.
+         *         denoise: Whether the last call is at t_end and its x_0 the result, instead of the state there, still noisy.
+         *         lower_order_final: Whether orders fall at the end of a multistep method of less than 15 steps, and of a
+         *             singlestep one of order 3 whose last step would be of order 3.
+         */
+        DpmSolver: {
+            /**
+             * Steps
+             * @default 20
+             */
+            steps: number;
+            /** T End */
+            t_end?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "dpm_solver";
+            /**
+             * Order
+             * @default 3
+             * @enum {integer}
+             */
+            order: 1 | 2 | 3;
+            /**
+             * Method
+             * @default singlestep
+             * @enum {string}
+             */
+            method: "singlestep" | "multistep";
+            /**
+             * Spacing
+             * @default log_snr
+             * @enum {string}
+             */
+            spacing: "log_snr" | "time" | "karras";
+            /**
+             * Denoise
+             * @default true
+             */
+            denoise: boolean;
+            /**
+             * Lower Order Final
+             * @default true
+             */
+            lower_order_final: boolean;
+        };
+        /**
+         * DpmSolverPlusPlus
+         * @description DPM-Solver++ (Lu et al. 2022b), 2M by default: x_0 is integrated, and may be thresholded; deterministic.
+         *
+         *     Attributes:
+         *         steps: Calls of the denoiser. A multistep method takes as many steps, a singlestep one divides them up: its
+         *             steps of order k cost k calls.
+         *         order: Of its error in the length of the steps; 1 is DDIM.
+         *         method: "multistep" looks back at the steps before (kM), "singlestep" ahead within each step (kS).
+         *         spacing: Of the grid: uniform in log-SNR, in time, or that of Karras et al. 2022.
+         *         t_end: Last time above 0; None is 1e-3, for more than 15 steps 1e-4, where noise explodes 1e-5, and never before
+         *             the first index of a table. With the spacing in time it is the one from which the last step is like others.
+         *         denoise: Whether the last call is at t_end and its x_0 the result, instead of the state there, still noisy.
+         *         lower_order_final: Whether orders fall at the end of a multistep method of less than 15 steps, and of a
+         *             singlestep one of order 3 whose last step would be of order 3.
+         *         thresholding: Whether the expected x_0 is clipped to [-1, 1] ("clip"), or to its own range and that scaled to
+         *             [-1, 1] ("dynamic", Saharia et al. 2022).
+         *         quantile: Of dynamic thresholding: of a picture's absolute values, the one that is its range.
+         *         limit: Of dynamic thresholding: the largest range; None is none, and 1 would make it a plain clip.
+         */
+        DpmSolverPlusPlus: {
+            /**
+             * Steps
+             * @default 20
+             */
+            steps: number;
+            /** T End */
+            t_end?: number | null;
+            /**
+             * Quantile
+             * @default 0.995
+             */
+            quantile: number;
+            /** Limit */
+            limit?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "dpm_solver++";
+            /**
+             * Order
+             * @default 2
+             * @enum {integer}
+             */
+            order: 1 | 2 | 3;
+            /**
+             * Method
+             * @default multistep
+             * @enum {string}
+             */
+            method: "multistep" | "singlestep";
+            /**
+             * Spacing
+             * @default log_snr
+             * @enum {string}
+             */
+            spacing: "log_snr" | "time" | "karras";
+            /**
+             * Denoise
+             * @default true
+             */
+            denoise: boolean;
+            /**
+             * Lower Order Final
+             * @default true
+             */
+            lower_order_final: boolean;
+            /**
+             * Thresholding
+             * @default clip
+             * @enum {string}
+             */
+            thresholding: "none" | "clip" | "dynamic";
+        };
+        /**
          * EulerMaruyama
          * @description The plain step of any SDE, weak order 1; asks for many steps where noise falls steeply.
          */
@@ -485,7 +684,7 @@ export interface components {
              *       "clip": true
              *     }
              */
-            sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"];
+            sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["DpmAdaptive"] | components["schemas"]["DpmSolver"] | components["schemas"]["DpmSolverPlusPlus"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"] | components["schemas"]["UniPc"];
             /**
              * Corrector
              * @default {
@@ -622,7 +821,7 @@ export interface components {
              * Sampler
              * @description None: the model's default.
              */
-            sampler?: (components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"]) | null;
+            sampler?: (components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["DpmAdaptive"] | components["schemas"]["DpmSolver"] | components["schemas"]["DpmSolverPlusPlus"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"] | components["schemas"]["UniPc"]) | null;
             /**
              * Context
              * @description Side of the square that the model sees, over the hole's longer side.
@@ -712,7 +911,7 @@ export interface components {
             /** Default */
             default: boolean;
             /** Default Sampler */
-            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"];
+            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["DpmAdaptive"] | components["schemas"]["DpmSolver"] | components["schemas"]["DpmSolverPlusPlus"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"] | components["schemas"]["UniPc"];
             /**
              * Card
              * @description Markdown.
@@ -741,7 +940,7 @@ export interface components {
             /** Default */
             default: boolean;
             /** Default Sampler */
-            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"];
+            default_sampler: components["schemas"]["Ancestral"] | components["schemas"]["Ddim"] | components["schemas"]["DpmAdaptive"] | components["schemas"]["DpmSolver"] | components["schemas"]["DpmSolverPlusPlus"] | components["schemas"]["FinalCorrector"] | components["schemas"]["PredictorCorrector"] | components["schemas"]["ProbabilityFlow"] | components["schemas"]["UniPc"];
         };
         /**
          * NoCorrector
@@ -1060,6 +1259,89 @@ export interface components {
         Started: {
             /** Attempt */
             attempt: number;
+        };
+        /**
+         * UniPc
+         * @description UniPC-p of Zhao et al. 2023, of order p + 1 at one call a step; without its corrector UniP-p, of order p.
+         *
+         *     Attributes:
+         *         steps: Steps, and calls of the denoiser.
+         *         order: p. The paper recommends 3 without guidance and 2 with a strong one.
+         *         variant: B(h) of the paper, which matters where a step has one difference only: bh1 is recommended below 10
+         *             steps, bh2 above.
+         *         corrector: Whether each state is corrected by the belief that the next step starts from.
+         *         form: Whether x_0 ("data") or eps ("noise") is integrated.
+         *         spacing: Of the grid: uniform in log-SNR, in time, or that of Karras et al. 2022.
+         *         t_end: Last time above 0; None is 1e-3, for more than 15 steps 1e-4, where noise explodes 1e-5, and never before
+         *             the first index of a table.
+         *         denoise: Whether the last call is at t_end, and its x_0 the result, instead of a state that still is noisy.
+         *         lower_order_final: Whether orders fall at the end of less than 15 steps.
+         *         thresholding: Whether the expected x_0 is clipped to [-1, 1] ("clip"), or to its own range and that scaled to
+         *             [-1, 1] ("dynamic", Saharia et al. 2022), both in the data form alone; None clips there.
+         *         quantile: Of dynamic thresholding: of a picture's absolute values, the one that is its range.
+         *         limit: Of dynamic thresholding: the largest range; None is none, and 1 would make it a plain clip.
+         */
+        UniPc: {
+            /**
+             * Steps
+             * @default 20
+             */
+            steps: number;
+            /** T End */
+            t_end?: number | null;
+            /**
+             * Quantile
+             * @default 0.995
+             */
+            quantile: number;
+            /** Limit */
+            limit?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "unipc";
+            /**
+             * Order
+             * @default 3
+             * @enum {integer}
+             */
+            order: 1 | 2 | 3;
+            /**
+             * Variant
+             * @default bh2
+             * @enum {string}
+             */
+            variant: "bh2" | "bh1";
+            /**
+             * Corrector
+             * @default true
+             */
+            corrector: boolean;
+            /**
+             * Form
+             * @default data
+             * @enum {string}
+             */
+            form: "data" | "noise";
+            /**
+             * Spacing
+             * @default log_snr
+             * @enum {string}
+             */
+            spacing: "log_snr" | "time" | "karras";
+            /**
+             * Denoise
+             * @default true
+             */
+            denoise: boolean;
+            /**
+             * Lower Order Final
+             * @default true
+             */
+            lower_order_final: boolean;
+            /** Thresholding */
+            thresholding?: ("none" | "clip" | "dynamic") | null;
         };
     };
     responses: never;
