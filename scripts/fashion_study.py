@@ -38,14 +38,14 @@ DISCRETE = (
 )
 CONTINUOUS = (
     "ancestral steps=200",
-    "ddim steps=25",
+    "ddim steps=50",
     'predictor_corrector steps=200 predictor={"kind":"euler_maruyama"}',
     'predictor_corrector steps=200 predictor={"kind":"reverse_diffusion"}',
     'predictor_corrector steps=200 predictor={"kind":"ancestral_step"}',
     'predictor_corrector steps=200 corrector={"kind":"langevin"}',
-    "probability_flow solver=rk23 tolerance=1e-2",
-    "probability_flow solver=rk45 tolerance=1e-2",
-    "probability_flow solver=dop853 tolerance=1e-2",
+    "probability_flow solver=rk23 tolerance=1e-3",
+    "probability_flow solver=rk45 tolerance=1e-3",
+    "probability_flow solver=dop853 tolerance=1e-3",
     "probability_flow solver=heun steps=25",
     "probability_flow solver=euler steps=50",
     "final_corrector",
