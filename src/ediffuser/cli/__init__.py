@@ -13,6 +13,7 @@ from ediffuser.cli.generate import generate
 from ediffuser.cli.inpaint import inpaint
 from ediffuser.cli.models import models
 from ediffuser.cli.serve import serve
+from ediffuser.cli.submit import submit
 from ediffuser.cli.train import train
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.training import DivergedError
@@ -23,6 +24,7 @@ COMMANDS = {
     "colorize": colorize,
     "generate": generate,
     "train": train,
+    "submit": submit,
     "models": models,
 }
 

@@ -1,0 +1,155 @@
+"""`ediffuser submit RECIPE --data D --out RUN --time T`: the same training as a job of a SLURM cluster."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional, UseAppendAction
+
+from ediffuser.cli.train import resolve
+from ediffuser.runtime.checkpoint import newest_checkpoint
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.training.slurm import Resources, SlurmJob, minutes, stopped_by_signals
+from ediffuser.training.slurm import submit as submit_jobs
+
+SECONDS = 60
+
+
+def submit(
+    recipe: Positional[str],
+    data: Path,
+    out: Path,
+    time: str,
+    partition: str | None = None,
+    nodes: int = 1,
+    gpus: int = 1,
+    cpus: int = 1,
+    resume: bool = False,
+    set: UseAppendAction[tuple[str, ...]] = (),
+    array: UseAppendAction[tuple[str, ...]] = (),
+    sbatch: UseAppendAction[tuple[str, ...]] = (),
+    lead: int = 120,
+    compile: bool = False,
+    device: str = "auto",
+) -> None:
+    """Trains a recipe on a SLURM cluster, in as many turns as the time limit and preemptions make of it.
+
+    Example: ediffuser submit ddpm256 --data faces.zip --out runs/faces --partition gpu --time 36:00:00
+
+    Args:
+        recipe: The name of a recipe, such as ddpm32 or inpaint-faces128.
+        data: As for train; a path that the cluster's machines can read.
+        out: The run directory, on a disk that they share; what the job prints goes to OUT/slurm.
+        time: Time limit of a turn: minutes, hours:minutes:seconds or days-hours.
+        partition: Where to queue; the cluster's default if not given.
+        nodes: Machines; one so far.
+        gpus: GPUs of a machine; one so far, 0 trains on the CPU.
+        cpus: CPU cores.
+        resume: Go on with the run that is already in OUT.
+        set: Override a setting, key=value or outer.inner=value; may be given several times.
+        array: One run of a sweep, such as "seed=1 batch=64", in a directory of its own in OUT; give it once for each.
+        sbatch: Any other option of sbatch, such as account=lab or mem=32G; may be given several times.
+        lead: Seconds before the time limit at which the run is saved and requeued.
+        compile: Compile the network first, as for train.
+        device: auto, cpu, cuda ...
+    """
+    resources = Resources(
+        minutes(time), _lead(lead, time), partition, nodes, _processes(nodes, gpus), cpus, _options(sbatch)
+    )
+    flags = ("--device", device, *(("--compile",) if compile else ()))
+    data, out = data.expanduser().absolute(), out.expanduser().absolute()
+    runs = _sweep(out, array) if array else {out: ()}
+    jobs = [_job(recipe, str(data), run, (*set, *variant), flags, resume) for run, variant in runs.items()]
+    names = submit_jobs(jobs, resources, recipe, out / "slurm")
+    for name, job in zip(names, jobs, strict=True):
+        print(f"job {name}: {recipe} in {job.out}, prints to {out / 'slurm' / f'{name}_0_log.out'}")
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What a job calls, in its first turn and in every later one.
+
+    Attributes:
+        arguments: Of `ediffuser train`.
+        out: The run directory.
+        images: Length of the run.
+    """
+
+    arguments: tuple[str, ...]
+    out: Path
+    images: int
+
+    def __call__(self) -> None:
+        """Starts the run or goes on with it; requeues the job if a signal ended the turn before its last image.
+
+        Raises:
+            SystemExit: With the code of `ediffuser train`, if that is not 0.
+            BadInputError: If the cluster does not allow to requeue.
+        """
+        from ediffuser.cli import main
+
+        going_on = newest_checkpoint(self.out) is not None
+        try:
+            with stopped_by_signals():
+                main(["train", *self.arguments, *(["--resume"] if going_on else [])])
+        except SystemExit as end:
+            if end.code:
+                raise
+        job = SlurmJob.current()
+        if job is not None and not self.finished() and job.requeue():
+            print(f"job {job.name} is queued again", flush=True)
+
+    def finished(self) -> bool:
+        """Whether the last image has been seen."""
+        newest = newest_checkpoint(self.out)
+        return newest is not None and int(newest.name) >= self.images
+
+
+def _job(
+    recipe: str, data: str, out: Path, settings: tuple[str, ...], flags: tuple[str, ...], resume: bool
+) -> TrainingJob:
+    """A job whose settings are known to fit, so that mistakes show now and not when its turn comes."""
+    experiment = resolve(recipe, data, settings)
+    if not resume and newest_checkpoint(out) is not None:
+        raise BadInputError(f"{out} already holds a run; add --resume to go on with it, or choose another --out")
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    return TrainingJob((recipe, "--data", data, "--out", str(out), *chosen, *flags), out, experiment.images)
+
+
+def _sweep(out: Path, variants: tuple[str, ...]) -> dict[Path, tuple[str, ...]]:
+    """The settings of each run of a sweep, by its directory, which is named after them."""
+    runs = {}
+    for variant in variants:
+        settings = tuple(shlex.split(variant))
+        directory = out / re.sub(r"[^\w.,=+-]", "_", ",".join(settings))
+        if not settings or directory in runs:
+            raise BadInputError(f"--array '{variant}' must name settings, key=value, that no other --array names")
+        runs[directory] = settings
+    return runs
+
+
+def _options(texts: tuple[str, ...]) -> dict[str, str]:
+    options = {}
+    for text in texts:
+        key, separator, value = text.removeprefix("--").partition("=")
+        if not (separator and key):
+            raise BadInputError(f"--sbatch '{text}' is no option of sbatch; write it name=value, such as account=lab")
+        options[key] = value
+    return options
+
+
+def _processes(nodes: int, gpus: int) -> int:
+    """The GPUs of a machine, if one process can use them."""
+    if nodes != 1 or gpus not in (0, 1):
+        raise BadInputError(
+            f"--nodes {nodes} --gpus {gpus} asks for several processes, and training runs in one so far; use --nodes 1 "
+            "and --gpus 1, or --gpus 0 to train on the CPU"
+        )
+    return gpus
+
+
+def _lead(lead: int, time: str) -> int:
+    if not 0 < lead < minutes(time) * SECONDS:
+        raise BadInputError(f"--lead {lead} must be more than 0 seconds and less than --time {time}")
+    return lead

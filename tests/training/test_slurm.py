@@ -1,0 +1,98 @@
+"""Training on a real SLURM: a run that is stopped in every way a cluster knows ends like one that is not."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, slurm_cluster, wait_for, why_not
+
+from ediffuser.cli import main
+from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+]
+
+SETTINGS = {
+    "data.resolution": 8,
+    "model.network.resolution": 8,
+    "model.network.widths": [8, 8],
+    "model.network.blocks": [1, 1],
+    "model.network.attention": [],
+    "model.network.norm_groups": 4,
+    "model.network.dropout": 0.2,
+    "batch": 8,
+    "images": 4000,
+    "checkpoint_every": 400,
+    "precision": "float32",
+}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with slurm_cluster() as cluster:
+        yield cluster
+
+
+def settings(**changes) -> list[str]:
+    chosen = SETTINGS | changes
+    return [part for key, value in chosen.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+
+
+def submitted(cluster: Cluster, monkeypatch, capsys, *arguments) -> list[str]:
+    """The names of the jobs that `ediffuser submit` hands in."""
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    main(["submit", "ddpm32", "--gpus", "0", *map(str, arguments)])
+    return [line.split()[1].rstrip(":") for line in capsys.readouterr().out.splitlines()]
+
+
+def said(run: Path, job: str) -> str:
+    """What the job has printed, in all its turns."""
+    return (run / "slurm" / f"{job}_0_log.out").read_text()
+
+
+def images_seen(run: Path) -> int:
+    newest = newest_checkpoint(run)
+    return 0 if newest is None else int(newest.name)
+
+
+def turn_under_way(run: Path) -> None:
+    """Waits until a turn has published something of its own."""
+    before = images_seen(run)
+    wait_for(lambda: images_seen(run) > before, f"{run} to go on from {before}")
+
+
+def hashes(run: Path) -> dict[str, str]:
+    """SHA-256 of the weights' average, the weights and the optimizer at the end of a run."""
+    path = newest_checkpoint(run)
+    assert path is not None
+    read_checkpoint(path)
+    sums = json.loads((path / "manifest.json").read_bytes())["sha256"]
+    return {name: sums[name] for name in ("model.safetensors", "training.safetensors")}
+
+
+def test_a_run_that_is_warned_preempted_and_requeued_ends_like_one_that_is_not(
+    cluster, toys, tmp_path, monkeypatch, capsys
+):
+    """The three ways to lose a node: the signal before a time limit, a pre-emption with grace, and an operator."""
+    run = tmp_path / "run"
+    (job,) = submitted(cluster, monkeypatch, capsys, "--data", toys, "--out", run, "--time", "10", *settings())
+    stops = {
+        "warned": lambda: cluster.ask("scancel", "--signal=USR2", job),
+        "pre-empted": lambda: cluster.ask("sbatch", "--partition=high", "--output=/dev/null", "--wrap=true"),
+        "requeued": lambda: cluster.ask("scontrol", "requeue", job),
+    }
+    for name, stop in stops.items():
+        turn_under_way(run)
+        stop()
+        assert cluster.outcome(job) == "PENDING", f"{name}: {said(run, job)}"
+        assert images_seen(run) < SETTINGS["images"]
+        cluster.start_now(job)
+    assert cluster.outcome(job, "PENDING") == "COMPLETED", said(run, job)
+    assert cluster.restarts(job) == len(stops)
+    assert "Traceback" not in said(run, job)
+    main(["train", "ddpm32", "--data", str(toys), "--out", str(tmp_path / "whole"), "--device", "cpu", *settings()])
+    assert hashes(run) == hashes(tmp_path / "whole")
