@@ -207,6 +207,18 @@ def test_the_hybrid_loss_adds_the_vb_term_times_steps_over_1000(schedule):
             assert torch.allclose(hybrid, simple + schedule.steps / 1000 * vb, rtol=1e-9)
 
 
+@pytest.mark.parametrize("objective", [Simple(), Hybrid(), Vlb()], ids=lambda objective: objective.kind)
+def test_a_loss_is_the_total_of_its_parts(objective):
+    """The parts are what the single objectives give, so that a dashboard shows both of a hybrid loss."""
+    denoiser, x0, eps, t = learned_case(CosineBetas(), torch.tensor([1, 2, 500, 1000]))
+    parts = objective.parts(denoiser, x0, eps, t)
+    alone = {"simple": Simple(), "vlb": Vlb()}
+    assert parts.keys() == ({objective.kind} if objective.kind in alone else {"simple", "vlb"})
+    for name, part in parts.items():
+        assert torch.equal(part, alone[name].losses(denoiser, x0, eps, t))
+    assert torch.equal(objective.total(parts), objective.losses(denoiser, x0, eps, t))
+
+
 @every_parametrisation
 def test_the_mean_is_detached_in_the_vb_term_of_the_hybrid_loss(parametrisation):
     """Trap 13: what puts out the mean gets the gradient of the simple loss, bit for bit; v gets that of the bound."""

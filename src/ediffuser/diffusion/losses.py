@@ -60,8 +60,7 @@ class InverseVariance:
 class LikelihoodWeight:
     """g^2 on the error of the score, so that the loss bounds the likelihood (Song et al. 2021; Eq. 2.34).
 
-    The error of the score is alpha / sigma^2 times that of x_0. Weight 1 on the own target eps is the paper's simple
-    weighting, lambda = sigma^2, which makes the better pictures.
+    That error is alpha / sigma^2 times x_0's. Weight 1 on eps is the paper's simple weighting, for better pictures.
     """
 
     kind: Literal["likelihood"] = "likelihood"
@@ -139,6 +138,22 @@ class Objective(Protocol):
         """One loss per picture, shape (B,); the arguments are those of `simple_loss`."""
         ...
 
+    def parts(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> dict[str, Tensor]:
+        """What the loss is made of, by name, each of shape (B,): "simple", and "vlb" in bits per dimension."""
+        ...
+
+    def total(self, parts: dict[str, Tensor]) -> Tensor:
+        """The loss, shape (B,), that these parts make."""
+        ...
+
 
 @component
 class Simple:
@@ -158,6 +173,22 @@ class Simple:
     ) -> Tensor:
         """`simple_loss`."""
         return simple_loss(denoiser, x0, eps, t, weight, weighting)
+
+    def parts(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> dict[str, Tensor]:
+        """The simple loss alone."""
+        return {"simple": self.losses(denoiser, x0, eps, t, weight, weighting)}
+
+    def total(self, parts: dict[str, Tensor]) -> Tensor:
+        """The simple loss."""
+        return parts["simple"]
 
 
 @component
@@ -187,11 +218,27 @@ class Hybrid:
         weighting: Weighting | None = None,
     ) -> Tensor:
         """The simple loss plus `vlb_weight` T times the term of t; one call of the network."""
+        return self.total(self.parts(denoiser, x0, eps, t, weight, weighting))
+
+    def parts(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> dict[str, Tensor]:
+        """The simple loss, and T times the term of t."""
         x_t = noised(denoiser.schedule, x0, eps, t)
         output, fraction = denoiser.output(x_t, t)
         simple = _output_loss(denoiser, output, x0, eps, t, weight, weighting)
         belief = denoiser.belief(x_t, t, output.detach(), fraction)
-        return simple + self.vlb_weight * _bound(denoiser.schedule, belief, x0, t, weight)
+        return {"simple": simple, "vlb": _bound(denoiser.schedule, belief, x0, t, weight)}
+
+    def total(self, parts: dict[str, Tensor]) -> Tensor:
+        """The simple part plus `vlb_weight` times the other."""
+        return parts["simple"] + self.vlb_weight * parts["vlb"]
 
 
 @component
@@ -218,6 +265,22 @@ class Vlb:
         """T times the term of t; over uniform t its mean is the bound without its prior term."""
         x_t = noised(denoiser.schedule, x0, eps, t)
         return _bound(denoiser.schedule, denoiser(x_t, t), x0, t, weight)
+
+    def parts(
+        self,
+        denoiser: TrainableDenoiser,
+        x0: Tensor,
+        eps: Tensor,
+        t: Tensor,
+        weight: Tensor | None = None,
+        weighting: Weighting | None = None,
+    ) -> dict[str, Tensor]:
+        """The bound alone."""
+        return {"vlb": self.losses(denoiser, x0, eps, t, weight, weighting)}
+
+    def total(self, parts: dict[str, Tensor]) -> Tensor:
+        """The bound."""
+        return parts["vlb"]
 
 
 AnyObjective = Annotated[Union[Hybrid, Simple, Vlb], Field(discriminator="kind")]  # noqa: UP007

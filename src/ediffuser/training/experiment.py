@@ -31,7 +31,8 @@ class Experiment:
         weighting: How much each noise level counts in the simple loss.
         times: Which times are drawn.
         precision: "auto" is bf16 where the hardware has it.
-        checkpoint_every: Images between two checkpoints.
+        checkpoint_every: Images between two checkpoints; the last two are kept.
+        backup_every: Epochs between two checkpoints that are kept for good.
         seed: The run is a function of the experiment, this seed and the images seen.
     """
 
@@ -48,7 +49,15 @@ class Experiment:
     times: AnyTimes = UniformTimes()
     precision: PrecisionName = "auto"
     checkpoint_every: int = Field(default=50_000, ge=1)
+    sample_every: int = Field(default=0, ge=0)
+    sample_size: int = Field(default=16, ge=1, le=64)
+    held_out: DataSet | None = None
+    backup_every: int = Field(default=250, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    def passes(self, images_seen: int, every: int) -> bool:
+        """Whether the step that ended at `images_seen` passed a multiple of `every`, or is the run's last."""
+        return images_seen // every > (images_seen - self.batch) // every or images_seen >= self.images
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -57,6 +66,11 @@ class Experiment:
         if self.data.resolution != self.model.network.resolution:
             raise ValueError(
                 f"data of {self.data.resolution} pixels do not fit a network of {self.model.network.resolution}"
+            )
+        if self.held_out is not None and self.held_out.resolution != self.model.network.resolution:
+            raise ValueError(
+                f"held_out pictures of {self.held_out.resolution} pixels do not fit a network of "
+                f"{self.model.network.resolution}"
             )
         if isinstance(self.times, LossAwareTimes) and not hasattr(self.model.schedule, "steps"):
             raise ValueError(
