@@ -45,9 +45,9 @@ PreemptMode=REQUEUE
 JobRequeue=1
 KillWait=15
 ReturnToService=2
-NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1 RealMemory=500 State=UNKNOWN
-PartitionName=low Nodes=node Default=YES MaxTime=60 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=15
-PartitionName=high Nodes=node MaxTime=60 State=UP PriorityTier=2 PreemptMode=OFF
+NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1 RealMemory=500 State=UNKNOWN
+PartitionName=low Nodes={host} Default=YES MaxTime=60 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=15
+PartitionName=high Nodes={host} MaxTime=60 State=UP PriorityTier=2 PreemptMode=OFF
 """
 
 
@@ -109,20 +109,21 @@ def slurm_cluster() -> Iterator[Cluster]:
         (folder / "munge.key").chmod(0o600)
         settings = folder / "slurm.conf"
         ports = dict(zip(("controller_port", "node_port"), free_ports(2), strict=True))
-        settings.write_text(SETTINGS.format(host=socket.gethostname().split(".")[0], folder=folder, **ports))
+        host = socket.gethostname().split(".")[0]
+        settings.write_text(SETTINGS.format(host=host, folder=folder, **ports))
         cluster = Cluster(settings)
         files = {"socket": "socket", "key-file": "key", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
         munge = [f"--{option}={folder}/munge.{suffix}" for option, suffix in files.items()]
         ends.enter_context(_daemon(folder, "munged", "--foreground", "--force", *munge))
         wait_for((folder / "munge.socket").exists, "munge to listen")
         ends.enter_context(_daemon(folder, "slurmctld", "-D", "-f", str(settings)))
-        ends.enter_context(_daemon(folder, "slurmd", "-D", "-N", "node", "-f", str(settings)))
+        ends.enter_context(_daemon(folder, "slurmd", "-D", "-N", host, "-f", str(settings)))
         ends.callback(_cancel_all, cluster)
         wait_for(lambda: _idle(cluster), "the node to be idle")
         yield cluster
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 150) -> None:
     """Waits until something is so; the error says what never was."""
     end = time.monotonic() + seconds
     while not condition():

@@ -96,3 +96,35 @@ def test_a_run_that_is_warned_preempted_and_requeued_ends_like_one_that_is_not(
     assert "Traceback" not in said(run, job)
     main(["train", "ddpm32", "--data", str(toys), "--out", str(tmp_path / "whole"), "--device", "cpu", *settings()])
     assert hashes(run) == hashes(tmp_path / "whole")
+
+
+def test_each_run_of_a_sweep_has_its_directory_and_a_cancelled_one_stays_away(
+    cluster, toys, tmp_path, monkeypatch, capsys
+):
+    sweep = tmp_path / "sweep"
+    variants = ("--array", "seed=0", "--array", "seed=1 images=16 checkpoint_every=8")
+    arguments = ("--data", toys, "--out", sweep, "--time", "10", *settings(), *variants)
+    first, second = submitted(cluster, monkeypatch, capsys, *arguments)
+    turn_under_way(sweep / "seed=0")
+    cluster.ask("scancel", first)
+    assert cluster.outcome(first, "PENDING") == "CANCELLED"
+    assert cluster.outcome(second, "PENDING") == "COMPLETED"
+    assert images_seen(sweep / "seed=1,images=16,checkpoint_every=8") == 16
+    assert 0 < images_seen(sweep / "seed=0") < SETTINGS["images"]
+    assert cluster.restarts(first) == 0
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_after_its_time_limit(cluster, toys, tmp_path, monkeypatch, capsys):
+    """The shortest limit is a minute, and the run takes longer: SLURM's own clock stops it."""
+    run, longer = tmp_path / "run", {"images": 200_000}
+    arguments = ("--data", toys, "--out", run, "--time", "1", "--lead", "30", *settings(**longer))
+    (job,) = submitted(cluster, monkeypatch, capsys, *arguments)
+    turn_under_way(run)
+    assert cluster.outcome(job) == "PENDING", said(run, job)
+    before = images_seen(run)
+    cluster.start_now(job)
+    turn_under_way(run)
+    assert images_seen(run) > before
+    assert cluster.restarts(job) == 1
+    assert "is queued again" in said(run, job)

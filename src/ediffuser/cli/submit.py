@@ -24,6 +24,7 @@ def submit(
     partition: str | None = None,
     nodes: int = 1,
     gpus: int = 1,
+    processes: int | None = None,
     cpus: int = 1,
     resume: bool = False,
     set: UseAppendAction[tuple[str, ...]] = (),
@@ -43,9 +44,10 @@ def submit(
         out: The run directory, on a disk that they share; what the job prints goes to OUT/slurm.
         time: Time limit of a turn: minutes, hours:minutes:seconds or days-hours.
         partition: Where to queue; the cluster's default if not given.
-        nodes: Machines; one so far.
-        gpus: GPUs of a machine; one so far, 0 trains on the CPU.
-        cpus: CPU cores.
+        nodes: Machines.
+        gpus: GPUs on each of them; 0 trains on the CPU.
+        processes: Processes on each machine; one for each GPU if not given.
+        cpus: CPU cores of each process.
         resume: Go on with the run that is already in OUT.
         set: Override a setting, key=value or outer.inner=value; may be given several times.
         array: One run of a sweep, such as "seed=1 batch=64", in a directory of its own in OUT; give it once for each.
@@ -54,9 +56,8 @@ def submit(
         compile: Compile the network first, as for train.
         device: auto, cpu, cuda ...
     """
-    resources = Resources(
-        minutes(time), _lead(lead, time), partition, nodes, _processes(nodes, gpus), cpus, _options(sbatch)
-    )
+    resources = Resources(minutes(time), lead, partition, nodes, gpus, processes, cpus, _options(sbatch))
+    _check(resources)
     flags = ("--device", device, *(("--compile",) if compile else ()))
     data, out = data.expanduser().absolute(), out.expanduser().absolute()
     runs = _sweep(out, array) if array else {out: ()}
@@ -139,17 +140,16 @@ def _options(texts: tuple[str, ...]) -> dict[str, str]:
     return options
 
 
-def _processes(nodes: int, gpus: int) -> int:
-    """The GPUs of a machine, if one process can use them."""
-    if nodes != 1 or gpus not in (0, 1):
+def _check(resources: Resources) -> None:
+    if min(resources.nodes, resources.cpus, resources.tasks_per_node) < 1 or resources.gpus < 0:
+        raise BadInputError("--nodes, --cpus and --processes must be at least 1, and --gpus at least 0")
+    if not 0 < resources.lead_s < resources.minutes * SECONDS:
         raise BadInputError(
-            f"--nodes {nodes} --gpus {gpus} asks for several processes, and training runs in one so far; use --nodes 1 "
-            "and --gpus 1, or --gpus 0 to train on the CPU"
+            f"--lead {resources.lead_s} must be more than 0 seconds and less than the time limit of "
+            f"{resources.minutes} minutes"
         )
-    return gpus
-
-
-def _lead(lead: int, time: str) -> int:
-    if not 0 < lead < minutes(time) * SECONDS:
-        raise BadInputError(f"--lead {lead} must be more than 0 seconds and less than --time {time}")
-    return lead
+    if resources.nodes * resources.tasks_per_node > 1:
+        raise BadInputError(
+            "that asks for several processes, and training runs in one so far; use --nodes 1 and --gpus 1, or --gpus 0 "
+            "to train on the CPU"
+        )

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self
 
 from ediffuser.runtime.errors import BadInputError
@@ -35,6 +36,7 @@ class Resources:
         partition: Where it queues; None is the cluster's default.
         nodes: Machines.
         gpus: GPUs on each of them; 0 trains on the CPU.
+        processes: Processes on each of them; None is one for each GPU.
         cpus: CPU cores of each process.
         options: Further options of sbatch, by their long names.
     """
@@ -44,13 +46,14 @@ class Resources:
     partition: str | None
     nodes: int
     gpus: int
+    processes: int | None
     cpus: int
     options: Mapping[str, str]
 
     @property
     def tasks_per_node(self) -> int:
-        """One process for each GPU, one in all on a machine without."""
-        return max(self.gpus, 1)
+        """How many processes SLURM starts on each machine."""
+        return self.processes or max(self.gpus, 1)
 
     def parameters(self, name: str) -> dict[str, Any]:
         """The same in the words of submitit."""
@@ -62,6 +65,7 @@ class Resources:
             "ntasks_per_node": self.tasks_per_node,
             "cpus_per_task": self.cpus,
             "stderr_to_stdout": True,
+            "wckey": None,  # submitit names itself there; a cluster may refuse names it does not know
             "srun_args": ["--cpus-per-task", str(self.cpus)],  # since 22.05 srun does not take it from sbatch
             "additional_parameters": {"requeue": True, **self.options},
         }
@@ -152,20 +156,21 @@ def stopped_by_signals() -> Iterator[None]:
     """Ends the block with SystemExit, code 0, when SLURM warns; for what does not listen to signals itself.
 
     Instead of submitit's handlers, which ignore SIGTERM and requeue in the middle of a step. SLURM repeats itself: only
-    the first warning counts.
+    the first warning counts, and after the block the process hears none.
 
     Raises:
         SystemExit: At the first warning.
     """
 
-    def stop(number: int, frame: object) -> None:
-        for warning in WARNINGS:
-            signal.signal(warning, signal.SIG_IGN)
+    def stop(number: int, frame: FrameType | None) -> None:
+        _on_warnings(signal.SIG_IGN)
         raise SystemExit(0)
 
-    for warning in WARNINGS:
-        signal.signal(warning, stop)
-    yield
+    _on_warnings(stop)
+    try:
+        yield
+    finally:
+        _on_warnings(signal.SIG_IGN)
 
 
 def minutes(time: str) -> int:
@@ -195,3 +200,8 @@ def _ask(*command: str) -> str:
     except subprocess.CalledProcessError as error:
         raise BadInputError(f"SLURM refused '{' '.join(command)}': {error.stderr.strip()}") from error
     return done.stdout
+
+
+def _on_warnings(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for warning in WARNINGS:
+        signal.signal(warning, handler)
