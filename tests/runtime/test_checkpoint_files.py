@@ -207,7 +207,8 @@ def test_a_crash_while_writing_leaves_nothing_under_the_final_name(tmp_path, mon
 
 def test_the_manifest_is_written_last(tmp_path, monkeypatch):
     order = []
-    monkeypatch.setattr(module, "write_durably", lambda path, content: order.append(path.name))
+    write = module.write_durably
+    monkeypatch.setattr(module, "write_durably", lambda path, content: order.append(path.name) or write(path, content))
     write_checkpoint(tmp_path / "c", FILES)
     assert order[-1] == MANIFEST
     assert sorted(order[:-1]) == sorted(FILES)

@@ -29,23 +29,51 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def write_checkpoint(path: Path, files: Mapping[str, bytes]) -> None:
-    """Publishes a checkpoint directory.
+    """Publishes a checkpoint directory, after reading back from the disk what was written.
 
     Args:
         path: Where it will stand; nothing may stand there yet.
         files: Content by file name.
+
+    Raises:
+        OSError: If there is no room for it, or it cannot be written; nothing of it is left then.
+        CheckpointError: If the disk does not give back what was written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _make_durably(path.parent)
+    temporary = _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name, content in files.items():
-        write_durably(temporary / name, content)
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = json.dumps({"format": FORMAT, "sha256": sums}, indent=2)
-    write_durably(temporary / MANIFEST, manifest.encode())
-    sync_directory(temporary)
-    temporary.rename(path)
+    try:
+        temporary.mkdir()
+        for name, content in files.items():
+            write_durably(temporary / name, content)
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        manifest = json.dumps({"format": FORMAT, "sha256": sums}, indent=2)
+        write_durably(temporary / MANIFEST, manifest.encode())
+        sync_directory(temporary)
+        read_checkpoint(temporary)
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     sync_directory(path.parent)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Takes a checkpoint away; a crash meanwhile leaves no half of it under its name."""
+    temporary = _temporary(path)
+    path.rename(temporary)
+    sync_directory(path.parent)
+    shutil.rmtree(temporary)
+
+
+def remove_leftovers(run: Path) -> None:
+    """Removes what processes left that were killed while writing; only for who alone may write to the run."""
+    for place in (run, run / CHECKPOINTS):
+        for left in place.glob(".*.tmp"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def read_checkpoint(path: Path, names: list[str] | None = None) -> dict[str, bytes]:
@@ -76,8 +104,13 @@ def read_checkpoint(path: Path, names: list[str] | None = None) -> dict[str, byt
 
 def newest_checkpoint(run: Path) -> Path | None:
     """The newest finished checkpoint of a run directory, RUN/checkpoints/IMAGES_SEEN; None where there is none."""
-    finished = [path.parent for path in (run / CHECKPOINTS).glob(f"[0-9]*/{MANIFEST}")]
-    return max(finished, key=lambda path: int(path.name), default=None)
+    return next((path for path in checkpoints(run) if (path / MANIFEST).exists()), None)
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """All that stands under the name of a checkpoint in a run directory, damaged or not, the newest first."""
+    found = [path for path in (run / CHECKPOINTS).glob("[0-9]*") if path.name.isdecimal() and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
 
 
 def tensors_from_bytes(content: bytes, name: str, path: Path) -> dict[str, Tensor]:
@@ -90,6 +123,18 @@ def tensors_from_bytes(content: bytes, name: str, path: Path) -> dict[str, Tenso
         return safetensors.torch.load(content)
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"checkpoint {path}: {name} is not a safetensors file ({error})") from error
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _make_durably(directory: Path) -> None:
+    """Makes a directory and those above it, and waits until their names are on the disk."""
+    if not directory.is_dir():
+        _make_durably(directory.parent)
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
 
 
 def _manifest(path: Path) -> dict[str, str]:

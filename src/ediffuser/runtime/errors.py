@@ -16,6 +16,10 @@ class CheckpointError(BadInputError):
     """A checkpoint directory is missing, incomplete, foreign or damaged. Names the file and the reason."""
 
 
+class DivergedError(RuntimeError):
+    """Training has left the finite numbers: its loss, its gradient or its weights. The command line exits with 3."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInputError:
     """An error for a name that is not known: names the nearest right one, then all of them."""
     names = sorted(known)

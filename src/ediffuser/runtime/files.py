@@ -1,9 +1,13 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
 from ediffuser.runtime.errors import BadInputError
+
+PIECE = 1 << 20
+"""Bytes written at a time, so that a signal is heard in between."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -24,10 +28,30 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Writes a file and waits until it is on the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest[:PIECE]) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a file, whole or not at all while this process lives.
+
+    Raises:
+        OSError: If it does not fit on the disk.
+    """
+    with path.open("ab", buffering=0) as file:
+        end, content = file.seek(0, os.SEEK_END), line.encode() + b"\n"
+        try:
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 def sync_directory(path: Path) -> None:

@@ -1,0 +1,48 @@
+"""One process at a time: a lock on a directory that ends with the process that holds it, however that ends."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ediffuser.runtime.errors import BadInputError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Holds a directory within the block, so that nobody else can.
+
+    The kernel frees it when the process ends, after `kill -9` too; the file is left, for to remove it would let two
+    processes lock two files of the same name.
+
+    Raises:
+        BadInputError: If another process holds it, or the file cannot be made.
+    """
+    path = directory / LOCK
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise BadInputError(f"cannot write {path}: {error.strerror}; choose a place that can be written to") from error
+    try:
+        _take(descriptor, directory)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
+        raise BadInputError(
+            f"{directory} is being trained by another process ({holder}); wait for it to end, or choose another --out"
+        ) from None
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    except OSError:  # a full disk: the name of the holder is a courtesy, the lock holds without it
+        pass
