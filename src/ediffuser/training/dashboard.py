@@ -1,0 +1,174 @@
+"""What is shown of a run while it goes on: figures of its steps and grids of samples. Its caller feeds it the steps."""
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from PIL import Image
+
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.files import write_atomically
+from ediffuser.training.experiment import Experiment
+from ediffuser.training.loop import TrainingStep
+from ediffuser.training.previews import Previews
+
+SAMPLES, TENSORBOARD = "samples", "tensorboard"
+POINT_EVERY_S = 5.0
+STARVED = 0.2
+"""Part of the time above which waiting for data is worth a word."""
+
+
+def figures(steps: Sequence[TrainingStep], batch: int) -> dict[str, float]:
+    """The figures of one step, or of several that follow each other, by name.
+
+    Losses and the norm of the gradient are means over the steps; the part of the time that went by waiting for data and
+    the images per second are those of all of them together; the learning rate and the peak memory are the last ones.
+
+    Args:
+        steps: At least one.
+        batch: Images per step.
+    """
+    last, count = steps[-1], len(steps)
+    seconds = max(sum(step.step_seconds for step in steps), 1e-9)
+    return {
+        "loss": sum(step.loss for step in steps) / count,
+        **{f"loss_{name}": sum(step.parts[name] for step in steps) / count for name in last.parts},
+        "gradient_norm": sum(step.gradient_norm for step in steps) / count,
+        "learning_rate": last.learning_rate,
+        "images_per_second": count * batch / seconds,
+        "data_wait": sum(step.data_wait for step in steps) / seconds,
+        "peak_memory_bytes": last.peak_memory_bytes,
+    }
+
+
+def record(step: TrainingStep, batch: int) -> dict[str, float | str | None]:
+    """What log.jsonl keeps of a step: its figures, how far the run is, and the checkpoint that was published."""
+    return {
+        "images_seen": step.images_seen,
+        **figures([step], batch),
+        "seconds": step.seconds,
+        "step_seconds": step.step_seconds,
+        "data_wait_seconds": step.data_wait,
+        "checkpoint": str(step.checkpoint) if step.checkpoint else None,
+    }
+
+
+def starvation(steps: Sequence[TrainingStep]) -> str | None:
+    """A sentence if these steps waited for data more than a fifth of their time, else None."""
+    seconds = sum(step.step_seconds for step in steps)
+    share = sum(step.data_wait for step in steps) / seconds if seconds else 0.0
+    if share <= STARVED:
+        return None
+    return (
+        f"waiting for data took {share:.0%} of the time: pictures of the model's size in a zip, a faster disk or more "
+        "memory to keep them decoded in would speed up this run"
+    )
+
+
+class Sink(Protocol):
+    """Where figures and pictures go; the abscissa is always the images seen."""
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Takes figures by name: those of steps, and those of whoever evaluates a run."""
+        ...
+
+    def picture(self, name: str, pixels: np.ndarray, images_seen: int) -> None:
+        """Takes a picture: uint8, shape (height, width, 3)."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is left."""
+        ...
+
+
+class TensorBoard:
+    """Event files for TensorBoard, in the run directory. A resumed run goes on with them."""
+
+    def __init__(self, directory: Path) -> None:
+        """Opens nothing yet.
+
+        Raises:
+            BadInputError: If TensorBoard is not installed.
+        """
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # takes seconds; an extra
+        except ImportError as error:
+            raise BadInputError("TensorBoard is not installed; pip install 'ediffuser[train]' adds it") from error
+        self._make, self._directory = SummaryWriter, directory
+        self._open: SummaryWriter | None = None
+
+    def scalars(self, values: Mapping[str, float], images_seen: int) -> None:
+        """Takes figures by name."""
+        for name, value in values.items():
+            self._writer(images_seen).add_scalar(name, value, images_seen)
+
+    def picture(self, name: str, pixels: np.ndarray, images_seen: int) -> None:
+        """Takes a picture: uint8, shape (height, width, 3)."""
+        self._writer(images_seen).add_image(name, pixels, images_seen, dataformats="HWC")
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._open is not None:
+            self._open.close()
+
+    def _writer(self, images_seen: int):  # noqa: ANN202 - a SummaryWriter, which need not be installed
+        if self._open is None:
+            # What an earlier process wrote of steps that are done again is not shown twice.
+            self._open = self._make(str(self._directory), purge_step=images_seen)
+        return self._open
+
+
+class Dashboard:
+    """Feeds the sinks with a run's steps, and makes its grids of samples; RUN/samples/IMAGES.png keeps them too."""
+
+    def __init__(self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = ()) -> None:
+        """Chooses what the grids show.
+
+        Raises:
+            BadInputError: If the pictures on them cannot be read.
+        """
+        self._experiment, self._directory, self._sinks = experiment, directory, sinks
+        self._previews = Previews.open(experiment) if experiment.sample_every else None
+        self._waiting: list[TrainingStep] = []
+        self._shown = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """The dashboard itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Shows what is left, however the run ended."""
+        self._show()
+        for sink in self._sinks:
+            sink.close()
+
+    def take(self, step: TrainingStep) -> None:
+        """Takes the next step: a point on the curves every few seconds, a grid where one is due.
+
+        Raises:
+            BadInputError: If a grid cannot be written.
+        """
+        self._waiting.append(step)
+        if time.monotonic() - self._shown >= POINT_EVERY_S:
+            self._show()
+        due = self._experiment.passes(step.images_seen, self._experiment.sample_every or self._experiment.images)
+        if self._previews is not None and step.average is not None and due:
+            self._keep(self._previews.name, self._previews.paint(step.average), step.images_seen)
+
+    def _show(self) -> None:
+        if self._waiting and self._sinks:
+            values = figures(self._waiting, self._experiment.batch)
+            for sink in self._sinks:
+                sink.scalars(values, self._waiting[-1].images_seen)
+        self._waiting, self._shown = [], time.monotonic()
+
+    def _keep(self, name: str, pixels: np.ndarray, images_seen: int) -> None:
+        folder, file = self._directory / SAMPLES, io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / f"{images_seen:010d}.png", file.getvalue())
+        for sink in self._sinks:
+            sink.picture(name, pixels, images_seen)
