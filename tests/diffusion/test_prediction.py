@@ -79,8 +79,20 @@ def test_published_networks_are_fed_the_index_minus_one():
     assert torch.equal(network_time("rescaled_index", LinearBetas(), t), torch.arange(1000.0))
     t = torch.arange(1, 4001, dtype=torch.float64) / 4000
     assert torch.equal(network_time("index", LinearBetas(steps=4000), t), torch.arange(4000.0))
+
+
+def test_trap_8_a_network_of_4000_steps_is_fed_quarters_of_an_index():
+    t = torch.arange(1, 4001, dtype=torch.float64) / 4000
     assert torch.equal(network_time("rescaled_index", LinearBetas(steps=4000), t), torch.arange(4000) / 4)
-    assert network_time("continuous", VariancePreserving(), torch.tensor(0.5)) == 499.5
+
+
+def test_trap_16_continuous_time_is_fed_as_999_t_and_never_truncated():
+    t = torch.tensor([0.5, 0.0123456789, 1.0], dtype=torch.float64)
+    fed = network_time("continuous", VariancePreserving(), t)
+    assert fed.tolist() == pytest.approx([499.5, 12.3333332211, 999], rel=1e-7)
+    for kind, scale in (("index", 4000), ("rescaled_index", 1000)):  # a solver asks a table between its indices too
+        fed = network_time(kind, LinearBetas(steps=4000), t)
+        assert fed.tolist() == pytest.approx(((t - 1 / 4000) * scale).tolist(), rel=1e-7)
 
 
 class Recording(nn.Module):

@@ -174,7 +174,7 @@ def test_fixed_grids_take_the_calls_they_are_given(solver, calls):
         assert last(sampler, gaussian, starts(gaussian.schedule)).calls.tolist() == [calls + 1] * 5
 
 
-def test_trap_16_and_17_the_solver_stops_where_the_process_permits():
+def test_trap_17_the_solver_stops_where_the_process_permits():
     class Watched:
         schedule, times = VariancePreserving(), []
 

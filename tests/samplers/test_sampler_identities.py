@@ -6,11 +6,27 @@ import torch
 
 from ediffuser.diffusion.forward import posterior
 from ediffuser.diffusion.prediction import Prediction
-from ediffuser.diffusion.schedules import CosineBetas, LinearBetas, VariancePreserving, alpha_sigma
+from ediffuser.diffusion.schedules import (
+    CosineBetas,
+    LinearBetas,
+    VarianceExploding,
+    VariancePreserving,
+    alpha_sigma,
+)
 from ediffuser.runtime.component import from_json
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
-from ediffuser.samplers import Ancestral, Ddim
+from ediffuser.samplers import (
+    Ancestral,
+    AncestralStep,
+    Ddim,
+    DpmAdaptive,
+    DpmSolver,
+    DpmSolverPlusPlus,
+    PredictorCorrector,
+    ProbabilityFlow,
+    UniPc,
+)
 from oracles import GivenNoise, correlated_gaussian
 
 SCHEDULES = [LinearBetas(), CosineBetas(), LinearBetas(steps=4000), VariancePreserving()]
@@ -82,6 +98,31 @@ def test_no_noise_is_drawn_in_the_last_step(sampler, draws):
     *_, last = sampler.trajectory(Constant(x0), torch.zeros(2, 3, 2, 2), noise)
     assert noise.draws == draws
     assert torch.allclose(last.x, x0.expand_as(last.x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        Ancestral(steps=5),
+        Ddim(steps=5),
+        Ddim(steps=5, eta=1),
+        PredictorCorrector(steps=5, predictor=AncestralStep()),
+        ProbabilityFlow(solver="heun", steps=5),
+        DpmSolver(steps=5),
+        DpmSolverPlusPlus(steps=5),
+        UniPc(steps=5),
+        DpmAdaptive(),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, VarianceExploding()], ids=lambda schedule: repr(schedule)[:20])
+def test_the_last_step_leads_to_alpha_bar_1_where_a_right_belief_is_the_result(schedule, sampler):
+    """Trap 2: with the alpha-bar of the first index in its place a part of the noise would be left."""
+    x0 = torch.linspace(-0.9, 0.9, 12, dtype=torch.float64).reshape(1, 3, 2, 2)
+    x = schedule.sigma(torch.tensor(1.0)) * torch.randn(1, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    *_, last = sampler.trajectory(Constant(x0, schedule), x.double(), Noise.rows(0, [0]))
+    assert last.t.max() == 0
+    assert (last.x - x0).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
