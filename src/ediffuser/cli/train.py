@@ -1,9 +1,12 @@
 """`ediffuser train RECIPE --data D --out RUN [--resume]`."""
 
 import dataclasses
-import json
+import logging
+import signal
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tyro.conf import Positional, UseAppendAction
@@ -11,9 +14,12 @@ from tyro.conf import Positional, UseAppendAction
 from ediffuser.cli.options import override
 from ediffuser.data import data_set_at
 from ediffuser.recipes import RECIPES
-from ediffuser.runtime.errors import unknown_name
+from ediffuser.runtime.errors import BadInputError, unknown_name
+from ediffuser.runtime.signals import stop_on_signals
 from ediffuser.training import Experiment, TrainingStep
 from ediffuser.training import train as train_steps
+from ediffuser.training.dashboard import TENSORBOARD, Dashboard, Sink, TensorBoard, record, starvation
+from ediffuser.training.step_log import StepLog
 
 LINE_EVERY_S = 10
 
@@ -26,29 +32,61 @@ def train(
     set: UseAppendAction[tuple[str, ...]] = (),
     compile: bool = False,
     device: str = "auto",
+    held_out: str | None = None,
 ) -> None:
     """Trains a recipe and publishes checkpoints on the way; each is a model that the other commands take.
+
+    SIGTERM, SIGUSR1 and SIGUSR2 save a checkpoint after the step and end with 0, SIGINT (Ctrl-C) with 130.
 
     Example: ediffuser train inpaint-faces128 --data faces.zip --out runs/faces --set batch=16
 
     Args:
         recipe: The name of a recipe, such as ddpm32 or inpaint-faces128.
         data: A folder or .zip of pictures, or a folder with the files of CIFAR-10, MNIST or Fashion-MNIST.
-        out: The run directory: experiment.json, log.jsonl and checkpoints/.
+        out: The run directory: experiment.json, log.jsonl, checkpoints/, tensorboard/ and samples/.
         resume: Go on from the newest checkpoint in it.
         set: Override a setting, key=value or outer.inner=value; may be given several times.
         compile: Compile the network first: a minute or two at the start, faster steps after it.
         device: auto, cpu, cuda ...
+        held_out: Pictures that are not trained on, for the grids of a task that is given something (sample_every).
     """
-    experiment = resolve(recipe, data, set)
+    experiment = resolve(recipe, data, set, held_out)
     print(f"{recipe}: {experiment.images} images in batches of {experiment.batch}, checkpoints in {out}", flush=True)
-    steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile)
-    for line in _reported(steps, experiment, out / "log.jsonl"):
-        print(line, flush=True)
+    with _said(), stop_on_signals() as stop, Dashboard(experiment, out, _sinks(out)) as dashboard:
+        steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile, stop=stop)
+        for line in _reported(steps, experiment, out / "log.jsonl", dashboard):
+            print(line, flush=True)
+    if stop.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    if stop:
+        print(f"stopped by {signal.Signals(stop.signal).name}; go on with --resume", flush=True)
 
 
-def resolve(recipe: str, data: str, settings: tuple[str, ...]) -> Experiment:
-    """The experiment of a recipe on these data, with its overrides.
+@contextmanager
+def _said() -> Iterator[None]:
+    """Within the block, what training has to say of its checkpoints is printed, a line each."""
+    logger, handler = logging.getLogger("ediffuser.training"), logging.StreamHandler(sys.stdout)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+def _sinks(out: Path) -> tuple[Sink, ...]:
+    """TensorBoard where it is installed; without it a sentence, and log.jsonl has the same figures."""
+    try:
+        return (TensorBoard(out / TENSORBOARD),)
+    except BadInputError as error:
+        print(f"{error}; training goes on with log.jsonl alone", flush=True)
+        return ()
+
+
+def resolve(recipe: str, data: str, settings: tuple[str, ...], held_out: str | None = None) -> Experiment:
+    """The experiment of a recipe on these data, with its overrides, and on others for its previews.
 
     Raises:
         BadInputError: If the recipe, the data or an override cannot be used; names the nearest right one.
@@ -58,22 +96,25 @@ def resolve(recipe: str, data: str, settings: tuple[str, ...]) -> Experiment:
     experiment = RECIPES[recipe]()
     wanted = experiment.data
     pictures = data_set_at(data, wanted.resolution, channels=wanted.channels, flip=wanted.flip)
-    return override(dataclasses.replace(experiment, data=pictures), settings, f"recipe '{recipe}'")
+    others = held_out and data_set_at(held_out, wanted.resolution, channels=wanted.channels, split="test")
+    experiment = dataclasses.replace(experiment, data=pictures, held_out=others or experiment.held_out)
+    return override(experiment, settings, f"recipe '{recipe}'")
 
 
-def _reported(steps: Iterator[TrainingStep], experiment: Experiment, log: Path) -> Iterator[str]:
-    """Logs every step as a JSON line, and says in a line now and then how far the run is."""
-    before, waiting, said = None, [], time.monotonic()
+def _reported(steps: Iterator[TrainingStep], experiment: Experiment, log: Path, dashboard: Dashboard) -> Iterator[str]:
+    """Logs every step as a JSON line and on the dashboard, and says in a line now and then how far the run is."""
+    before, recent, said = None, [], time.monotonic()
+    step_log = StepLog(log)
     for step in steps:
-        record = dataclasses.asdict(step) | {"checkpoint": str(step.checkpoint) if step.checkpoint else None}
-        waiting.append(record)
+        yield from step_log.add(record(step, experiment.batch))
+        dashboard.take(step)
+        recent.append(step)
         ended = step.images_seen >= experiment.images
         if ended or step.checkpoint or time.monotonic() - said >= LINE_EVERY_S:
-            with log.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(line) + "\n" for line in waiting)
-            loss = sum(line["loss"] for line in waiting) / len(waiting)
-            yield _line(before, step, loss, experiment.images)
-            before, waiting, said = step, [], time.monotonic()
+            yield _line(before, step, sum(each.loss for each in recent) / len(recent), experiment.images)
+            if starved := starvation(recent):
+                yield starved
+            before, recent, said = step, [], time.monotonic()
 
 
 def _line(before: TrainingStep | None, step: TrainingStep, loss: float, images: int) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,14 +13,12 @@ from torch import Tensor, nn
 from ediffuser.model import WEIGHTS, model_files
 from ediffuser.runtime.checkpoint import (
     CHECKPOINTS,
-    MANIFEST,
-    read_checkpoint,
     tensors_from_bytes,
     tensors_to_bytes,
     write_checkpoint,
 )
 from ediffuser.runtime.component import to_json
-from ediffuser.runtime.errors import CheckpointError
+from ediffuser.runtime.errors import CheckpointError, DivergedError
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.history import LossHistory
 from ediffuser.training.times import LossAwareTimes
@@ -52,26 +51,36 @@ class TrainingState:
         return cls(network, average, optimizer, history)
 
     def save(self, experiment: Experiment, directory: Path) -> Path:
-        """Publishes a checkpoint of this moment, and returns its path."""
+        """Publishes a checkpoint of this moment, and returns its path.
+
+        Raises:
+            DivergedError: If a tensor is not finite; such a one is never published.
+            OSError: If there is no room for it, or it cannot be written.
+        """
         path = directory / CHECKPOINTS / f"{self.images_seen:010d}"
-        if (path / MANIFEST).exists():
-            return path
+        self._check_finite()
         progress = {"steps": self.steps, "images_seen": self.images_seen, "seconds": self.seconds}
         files = model_files(experiment.model, self.average) | {
-            TRAINING: tensors_to_bytes(self._tensors()),
+            TRAINING: tensors_to_bytes(self.tensors()),
             STATE: json.dumps(progress, indent=2).encode(),
             EXPERIMENT: to_json(experiment, Experiment).encode(),
         }
         write_checkpoint(path, files)
         return path
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, content: Mapping[str, bytes]) -> None:
         """Takes up the run where a checkpoint left it.
 
+        Args:
+            path: The checkpoint, to be named in errors.
+            content: Its files, already checked.
+
         Raises:
-            CheckpointError: If it is damaged or belongs to another network.
+            CheckpointError: If it is incomplete or belongs to another network.
         """
-        content = read_checkpoint(path, [WEIGHTS, TRAINING, STATE])
+        for name in (WEIGHTS, TRAINING, STATE):
+            if name not in content:
+                raise CheckpointError(f"checkpoint {path}: it holds no {name}, so no training can go on from it")
         tensors = tensors_from_bytes(content[TRAINING], TRAINING, path)
         try:
             self.average.load_state_dict(tensors_from_bytes(content[WEIGHTS], WEIGHTS, path))
@@ -87,12 +96,22 @@ class TrainingState:
         self.steps, self.images_seen = progress["steps"], progress["images_seen"]
         self.seconds = progress["seconds"]
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a run goes on with but the average: weights, optimizer, history."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         moments = self.optimizer.state_dict()["state"]
         tensors |= {f"optimizer.{i}.{key}": v for i, state in moments.items() for key, v in state.items()}
         history = {} if self.history is None else self.history.tensors()
         return tensors | {f"history.{name}": value for name, value in history.items()}
+
+    def _check_finite(self) -> None:
+        average = {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for name, value in (self.tensors() | average).items():
+            if not value.isfinite().all():
+                raise DivergedError(
+                    f"training diverged after {self.images_seen} images: {name} is not finite; resume from the last "
+                    "checkpoint with a lower learning rate"
+                )
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
