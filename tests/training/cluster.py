@@ -1,4 +1,4 @@
-"""A SLURM cluster of one node and one core on this machine, for as long as a test needs it.
+"""A SLURM cluster of one node on this machine, which claims two cores, for as long as a test needs it.
 
 All of it lives in a folder of its own, munge's key and socket too, on free ports: nothing of a SLURM that may be
 installed properly is touched. SLURM wants to be root.
@@ -37,6 +37,7 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 SwitchType=switch/none
 MpiDefault=none
+SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
@@ -45,7 +46,7 @@ PreemptMode=REQUEUE
 JobRequeue=1
 KillWait=15
 ReturnToService=2
-NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=1 RealMemory=500 State=UNKNOWN
+NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=500 State=UNKNOWN
 PartitionName=low Nodes={host} Default=YES MaxTime=60 State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=15
 PartitionName=high Nodes={host} MaxTime=60 State=UP PriorityTier=2 PreemptMode=OFF
 """

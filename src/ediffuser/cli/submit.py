@@ -10,7 +10,7 @@ from tyro.conf import Positional, UseAppendAction
 from ediffuser.cli.train import resolve
 from ediffuser.runtime.checkpoint import newest_checkpoint
 from ediffuser.runtime.errors import BadInputError
-from ediffuser.training.slurm import Resources, SlurmJob, minutes, stopped_by_signals
+from ediffuser.training.slurm import Resources, SlurmJob, introduce_processes, minutes, stopped_by_signals
 from ediffuser.training.slurm import submit as submit_jobs
 
 SECONDS = 60
@@ -51,7 +51,7 @@ def submit(
         resume: Go on with the run that is already in OUT.
         set: Override a setting, key=value or outer.inner=value; may be given several times.
         array: One run of a sweep, such as "seed=1 batch=64", in a directory of its own in OUT; give it once for each.
-        sbatch: Any other option of sbatch, such as account=lab or mem=32G; may be given several times.
+        sbatch: Any other option of sbatch, such as account=lab or exclusive; may be given several times.
         lead: Seconds before the time limit at which the run is saved and requeued.
         compile: Compile the network first, as for train.
         device: auto, cpu, cuda ...
@@ -90,6 +90,7 @@ class TrainingJob:
         """
         from ediffuser.cli import main
 
+        introduce_processes()
         going_on = newest_checkpoint(self.out) is not None
         try:
             with stopped_by_signals():
@@ -130,13 +131,13 @@ def _sweep(out: Path, variants: tuple[str, ...]) -> dict[Path, tuple[str, ...]]:
     return runs
 
 
-def _options(texts: tuple[str, ...]) -> dict[str, str]:
+def _options(texts: tuple[str, ...]) -> dict[str, str | bool]:
     options = {}
     for text in texts:
-        key, separator, value = text.removeprefix("--").partition("=")
-        if not (separator and key):
-            raise BadInputError(f"--sbatch '{text}' is no option of sbatch; write it name=value, such as account=lab")
-        options[key] = value
+        key, separator, value = text.partition("=")
+        if not key or key.startswith("-"):
+            raise BadInputError(f"--sbatch '{text}' is no option of sbatch; write it name or name=value: account=lab")
+        options[key] = value if separator else True
     return options
 
 

@@ -38,7 +38,7 @@ class Resources:
         gpus: GPUs on each of them; 0 trains on the CPU.
         processes: Processes on each of them; None is one for each GPU.
         cpus: CPU cores of each process.
-        options: Further options of sbatch, by their long names.
+        options: Further options of sbatch, by their long names; True for one that has no value.
     """
 
     minutes: int
@@ -48,7 +48,7 @@ class Resources:
     gpus: int
     processes: int | None
     cpus: int
-    options: Mapping[str, str]
+    options: Mapping[str, str | bool]
 
     @property
     def tasks_per_node(self) -> int:
@@ -66,7 +66,8 @@ class Resources:
             "cpus_per_task": self.cpus,
             "stderr_to_stdout": True,
             "wckey": None,  # submitit names itself there; a cluster may refuse names it does not know
-            "srun_args": ["--cpus-per-task", str(self.cpus)],  # since 22.05 srun does not take it from sbatch
+            # Since 22.05 srun does not take the first from sbatch; with the second, all end when one of them fails.
+            "srun_args": ["--cpus-per-task", str(self.cpus), "--kill-on-bad-exit"],
             "additional_parameters": {"requeue": True, **self.options},
         }
         optional = {"partition": self.partition, "gpus_per_node": self.gpus or None}
@@ -149,6 +150,14 @@ class SlurmJob:
             return False
         _ask("scontrol", "requeue", self.name)
         return True
+
+
+def introduce_processes() -> None:
+    """Sets the variables that torchrun would set, where SLURM has started several processes for one job."""
+    if int(os.environ.get("SLURM_NTASKS", "1")) > 1:
+        from submitit.helpers import TorchDistributedEnvironment
+
+        TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
 
 
 @contextlib.contextmanager
