@@ -137,8 +137,9 @@ def vlb_term(
     # Finite where s = 0 too, where the decoder takes the place of the divergence.
     log_variance_q = reverse_log_variance(schedule, 0.0, t, s, before, like=x0)
     nats = gaussian_kl(mean_q, log_variance_q, mean_p, log_variance_p)
-    last = (s == 0).to(x0.device)
-    if last.any():
+    last = s == 0
+    if last.any():  # asked where the times are: an accelerator need not be waited for
+        last = last.to(x0.device)
         log_deviation = 0.5 * log_variance_p.expand_as(x0)[last]
         nats = nats.index_put((last,), -level_log_likelihood(x0[last], mean_p[last], log_deviation))
     return picture_mean(nats, weight) / math.log(2)
