@@ -23,8 +23,8 @@ SETTINGS = {
     "model.network.norm_groups": 4,
     "model.network.dropout": 0.2,
     "batch": 8,
-    "images": 4000,
-    "checkpoint_every": 400,
+    "images": 3200,
+    "checkpoint_every": 160,
     "precision": "float32",
 }
 
@@ -82,7 +82,9 @@ def test_a_run_that_is_warned_preempted_and_requeued_ends_like_one_that_is_not(
     (job,) = submitted(cluster, monkeypatch, capsys, "--data", toys, "--out", run, "--time", "10", *settings())
     stops = {
         "warned": lambda: cluster.ask("scancel", "--signal=USR2", job),
-        "pre-empted": lambda: cluster.ask("sbatch", "--partition=high", "--output=/dev/null", "--wrap=true"),
+        "pre-empted": lambda: cluster.ask(
+            "sbatch", "--partition=high", "--ntasks=2", "--output=/dev/null", "--wrap=true"
+        ),
         "requeued": lambda: cluster.ask("scontrol", "requeue", job),
     }
     for name, stop in stops.items():
