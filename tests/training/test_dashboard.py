@@ -119,7 +119,8 @@ def test_a_grid_puts_pictures_in_rows_on_white():
     assert (pixels[2:4] == 255).all()
 
 
-def test_tensorboard_has_the_figures_and_the_grids(experiment, tmp_path):
+def test_tensorboard_has_the_figures_and_the_grids(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr("ediffuser.training.dashboard.POINT_EVERY_S", float("inf"))  # one point, at the end
     plan = experiment(images=16, objective=Hybrid(), parametrisation="eps", sample_every=16, sample_size=4)
     steps = run(plan, tmp_path / "run", TensorBoard(tmp_path / "events"))
     found = events(tmp_path / "events")
@@ -128,7 +129,7 @@ def test_tensorboard_has_the_figures_and_the_grids(experiment, tmp_path):
     assert {"images_per_second", "data_wait", "peak_memory_bytes"} <= set(tags["scalars"])
     assert tags["images"] == ["samples"]
     assert found.Images("samples")[0].step == 16
-    (point,) = found.Scalars("loss")  # the run is shorter than the time between two points
+    (point,) = found.Scalars("loss")
     assert point.step == 16
     assert point.value == pytest.approx(np.mean([one.loss for one in steps]))
     with Image.open(tmp_path / "run" / "samples" / "0000000016.png") as picture:
@@ -155,6 +156,32 @@ def test_without_tensorboard_a_sentence_and_the_log_alone(experiment, toys, tmp_
     assert said.count("TensorBoard is not installed") == 1
     assert "training goes on with log.jsonl alone" in said
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_run_goes_on_where_its_dashboard_cannot_be_written(experiment, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("ediffuser.training.dashboard.POINT_EVERY_S", float("inf"))
+
+    class FullDisk:
+        calls = 0
+
+        def scalars(self, values, images_seen):
+            FullDisk.calls += 1
+            raise OSError(28, "No space left on device")
+
+        def picture(self, name, pixels, images_seen):
+            FullDisk.calls += 1
+
+        def close(self):
+            FullDisk.calls += 1
+
+    plan = experiment(images=16, sample_every=8, sample_size=1)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "samples").write_text("in the way")
+    assert len(run(plan, tmp_path / "run", FullDisk())) == 2
+    assert FullDisk.calls == 3  # two grids, and the figures at the end; it is not closed, for it is gone
+    said = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert sum("a grid of samples is left out" in line for line in said) == 2
+    assert sum("FullDisk is fed no more, training goes on" in line for line in said) == 1
 
 
 def test_a_trainer_starved_on_purpose_says_so(experiment, toys, tmp_path, monkeypatch, capsys):

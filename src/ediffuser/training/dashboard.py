@@ -1,8 +1,9 @@
 """What is shown of a run while it goes on: figures of its steps and grids of samples. Its caller feeds it the steps."""
 
 import io
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -14,6 +15,8 @@ from ediffuser.runtime.files import write_atomically
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.loop import TrainingStep
 from ediffuser.training.previews import Previews
+
+logger = logging.getLogger(__name__)
 
 SAMPLES, TENSORBOARD = "samples", "tensorboard"
 POINT_EVERY_S = 5.0
@@ -122,7 +125,10 @@ class TensorBoard:
 
 
 class Dashboard:
-    """Feeds the sinks with a run's steps, and makes its grids of samples; RUN/samples/IMAGES.png keeps them too."""
+    """Feeds the sinks with a run's steps, and makes its grids of samples; RUN/samples/IMAGES.png keeps them too.
+
+    A run does not end because it cannot be shown: what cannot be written is said once and left out.
+    """
 
     def __init__(self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = ()) -> None:
         """Chooses what the grids show.
@@ -130,7 +136,7 @@ class Dashboard:
         Raises:
             BadInputError: If the pictures on them cannot be read.
         """
-        self._experiment, self._directory, self._sinks = experiment, directory, sinks
+        self._experiment, self._directory, self._sinks = experiment, directory, list(sinks)
         self._previews = Previews.open(experiment) if experiment.sample_every else None
         self._waiting: list[TrainingStep] = []
         self._shown = time.monotonic()
@@ -142,15 +148,10 @@ class Dashboard:
     def __exit__(self, *_: object) -> None:
         """Shows what is left, however the run ended."""
         self._show()
-        for sink in self._sinks:
-            sink.close()
+        self._feed(lambda sink: sink.close())
 
     def take(self, step: TrainingStep) -> None:
-        """Takes the next step: a point on the curves every few seconds, a grid where one is due.
-
-        Raises:
-            BadInputError: If a grid cannot be written.
-        """
+        """Takes the next step: a point on the curves every few seconds, a grid where one is due."""
         self._waiting.append(step)
         if time.monotonic() - self._shown >= POINT_EVERY_S:
             self._show()
@@ -161,14 +162,24 @@ class Dashboard:
     def _show(self) -> None:
         if self._waiting and self._sinks:
             values = figures(self._waiting, self._experiment.batch)
-            for sink in self._sinks:
-                sink.scalars(values, self._waiting[-1].images_seen)
+            images_seen = self._waiting[-1].images_seen
+            self._feed(lambda sink: sink.scalars(values, images_seen))
         self._waiting, self._shown = [], time.monotonic()
 
     def _keep(self, name: str, pixels: np.ndarray, images_seen: int) -> None:
         folder, file = self._directory / SAMPLES, io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{images_seen:010d}.png", file.getvalue())
-        for sink in self._sinks:
-            sink.picture(name, pixels, images_seen)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / f"{images_seen:010d}.png", file.getvalue())
+        except (BadInputError, OSError) as error:
+            logger.warning("a grid of samples is left out: %s", error)
+        self._feed(lambda sink: sink.picture(name, pixels, images_seen))
+
+    def _feed(self, give: Callable[[Sink], None]) -> None:
+        for sink in tuple(self._sinks):
+            try:
+                give(sink)
+            except OSError as error:
+                self._sinks.remove(sink)
+                logger.warning("%s is fed no more, training goes on: %s", type(sink).__name__, error)
