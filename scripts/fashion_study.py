@@ -1,4 +1,4 @@
-"""Every sampler on a model of Fashion-MNIST that was trained here, its losses and its likelihood.
+"""Every sampler on a model of Fashion-MNIST that was trained here, and its losses.
 
     python scripts/fashion_study.py RUNS/vpsde --out docs/assets
 
@@ -21,8 +21,6 @@ from tyro.conf import Positional
 
 import ediffuser
 from ediffuser.cli.options import parse_component
-from ediffuser.data import FashionMnist
-from ediffuser.likelihood import Hutchinson
 from ediffuser.model import Model
 from ediffuser.runtime.noise import Noise
 from ediffuser.runtime.pixels import to_uint8
@@ -68,7 +66,6 @@ class Study:
         data: Folder with the files of Fashion-MNIST.
         classifier: Where the classifier is kept from one study to the next.
         count: Pictures of each sampler.
-        measured: Test pictures whose likelihood is measured.
     """
 
     run: Positional[Path]
@@ -76,7 +73,6 @@ class Study:
     data: str = "/usr/share/datasets/fashion-mnist"
     classifier: Path | None = None
     count: int = 64
-    measured: int = 128
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,6 @@ def main(study: Study) -> None:
         "loss": losses(study.run),
         "classifier": judged,
         "samplers": [{key: value for key, value in vars(row).items() if key != "pictures"} for row in rows],
-        "bits_per_dim": likelihoods(model, study),
     }
     (study.out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
@@ -140,30 +135,6 @@ def losses(run: Path) -> dict[str, float]:
     values = np.array([json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()])
     part = len(values) // 20
     return {"early": values[part : 2 * part].mean().item(), "late": values[-part:].mean().item()}
-
-
-def likelihoods(model: Model, study: Study) -> list[dict[str, object]]:
-    """Bits per dimension of the first test pictures: the bound of a discrete model, the ODE of a continuous one."""
-    levels = FashionMnist(path=study.data, split="test", resolution=32).open().batch(range(study.measured))
-    noise = Noise.rows(1, range(len(levels)))
-    print("\n| likelihood | bits/dim | standard error |\n|---|---|---|")
-    if not hasattr(model.config.schedule, "steps"):
-        exact = ediffuser.ode_bits_per_dim(model.denoiser, levels, noise, trace=Hutchinson(probes=1))
-        return [figure("ODE, one Hutchinson probe", exact.value)]
-    found = []
-    for variance in ("fixed_large", "fixed_small", *(["learned"] if model.config.learned_variance else [])):
-        for steps in (100, 1000):
-            noise = Noise.rows(1, range(len(levels)))
-            bound = ediffuser.vlb_bits_per_dim(model.denoiser, levels, noise, steps=steps, variance=variance)
-            found.append(figure(f"VLB, {steps} steps, {variance}", bound.total))
-    return found
-
-
-def figure(likelihood: str, values: Tensor) -> dict[str, object]:
-    """Mean over pictures and its standard error, printed as a row."""
-    mean, error = values.mean().item(), values.std().item() / len(values) ** 0.5
-    print(f"| {likelihood} | {mean:.3f} | {error:.3f} |", flush=True)
-    return {"likelihood": likelihood, "bits_per_dim": mean, "standard_error": error}
 
 
 def sheet(rows: list[Sampled]) -> Image.Image:
