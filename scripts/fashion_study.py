@@ -45,11 +45,11 @@ CONTINUOUS = (
     "probability_flow solver=rk45 tolerance=1e-3",
     "probability_flow solver=dop853 tolerance=1e-3",
     "probability_flow solver=heun steps=25",
-    "probability_flow solver=euler steps=50",
+    "probability_flow solver=euler steps=100",
     "final_corrector",
     "dpm_solver steps=15",
     "dpm_solver++ steps=15",
-    "dpm_solver++ steps=15 method=singlestep",
+    "dpm_solver++ steps=24 method=singlestep",
     "dpm_adaptive",
     "unipc steps=10",
 )
