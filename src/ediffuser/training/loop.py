@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,12 +153,13 @@ def train(
             took = time.perf_counter() - started
             state.seconds += took
             last = group.any(bool(stop)) or state.images_seen >= experiment.images
+            figures = {**parts, "gradient_norm": norm, "learning_rate": rate, "seconds": state.seconds}
             checkpoint = None
             if last or _crosses(state.images_seen, experiment.batch, experiment.checkpoint_every):
                 group.assert_alike(state.tensors() | state.average.state_dict())
                 with group.together():
                     if group.first:
-                        checkpoint = _publish(experiment, directory, state, epoch=len(pictures), last=last)
+                        checkpoint = _publish(experiment, directory, state, figures, epoch=len(pictures), last=last)
             yield TrainingStep(
                 state.images_seen,
                 parts.pop("loss"),
@@ -187,14 +188,22 @@ def _claimed(directory: Path, *, resume: bool) -> AbstractContextManager[None]:
     return only_one(directory)
 
 
-def _publish(experiment: Experiment, directory: Path, state: TrainingState, *, epoch: int, last: bool) -> Path | None:
+def _publish(
+    experiment: Experiment,
+    directory: Path,
+    state: TrainingState,
+    figures: Mapping[str, float],
+    *,
+    epoch: int,
+    last: bool,
+) -> Path | None:
     """Saves the state, and removes older checkpoints; None if the disk has no room.
 
     A run does not end for that: the checkpoint before is whole, and there may be room when the next one is due. Only
     the last one must succeed.
     """
     try:
-        path = state.save(experiment, directory)
+        path = state.save(experiment, directory, figures)
         prune(directory, experiment.backup_every * epoch)
     except (OSError, CheckpointError) as error:
         reason = f"cannot save the checkpoint of {state.images_seen} images in {directory}: {error}"

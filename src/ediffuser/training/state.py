@@ -50,8 +50,13 @@ class TrainingState:
         history = LossHistory(times, experiment.model.schedule) if isinstance(times, LossAwareTimes) else None
         return cls(network, average, optimizer, history)
 
-    def save(self, experiment: Experiment, directory: Path) -> Path:
+    def save(self, experiment: Experiment, directory: Path, figures: Mapping[str, float]) -> Path:
         """Publishes a checkpoint of this moment, and returns its path.
+
+        Args:
+            experiment: What determines the run.
+            directory: Of the run.
+            figures: Of the last step, so that a log can have them that a crash kept from being written.
 
         Raises:
             DivergedError: If a tensor is not finite; such a one is never published.
@@ -59,7 +64,12 @@ class TrainingState:
         """
         path = directory / CHECKPOINTS / f"{self.images_seen:010d}"
         self._check_finite()
-        progress = {"steps": self.steps, "images_seen": self.images_seen, "seconds": self.seconds}
+        progress = {
+            "steps": self.steps,
+            "images_seen": self.images_seen,
+            "seconds": self.seconds,
+            "figures": dict(figures),
+        }
         files = model_files(experiment.model, self.average) | {
             TRAINING: tensors_to_bytes(self.tensors()),
             STATE: json.dumps(progress, indent=2).encode(),

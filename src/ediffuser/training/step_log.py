@@ -1,18 +1,22 @@
 """The log of a run: a JSON line for every step, each step once, however often the run was stopped."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ediffuser.runtime.checkpoint import checkpoints
 from ediffuser.runtime.files import append_line, write_atomically
+from ediffuser.training.state import STATE
 
 
 class StepLog:
     """Adds steps to RUN/log.jsonl.
 
     A resumed run does the steps after its checkpoint again: what the log holds of them, and a line that a crash cut
-    off, gives way to the new ones. On a full disk lines wait in memory until there is room.
+    off, gives way to the new ones. The step of the checkpoint, which a crash after its publication can have kept out,
+    is taken from there. On a full disk lines wait in memory until there is room.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +39,7 @@ class StepLog:
         told = len(self._waiting) > 1
         try:
             if not self._begun:
-                self._forget_from(record["images_seen"])
+                self._begin(record["images_seen"])
                 self._begun = True
             while self._waiting:
                 append_line(self.path, self._waiting[0])
@@ -44,17 +48,30 @@ class StepLog:
             if not told:
                 yield f"cannot write {self.path}: {error.strerror}; training goes on, and the log waits for room"
 
-    def _forget_from(self, images_seen: int) -> None:
-        if not self.path.exists():
-            return
-        text = self.path.read_text(encoding="utf-8", errors="replace")
-        kept = "".join(line for line in text.splitlines(keepends=True) if _before(line, images_seen))
-        if kept != text:
-            write_atomically(self.path, kept.encode())
+    def _begin(self, images_seen: int) -> None:
+        """Leaves in the log what was before a step, and adds the step of the checkpoint if it is not there."""
+        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        kept = [line for line in text.splitlines(keepends=True) if _images_seen(line) < images_seen]
+        last = _images_seen(kept[-1]) if kept else 0
+        kept += [
+            json.dumps(step) + "\n" for step in _saved(self.path.parent) if last < step["images_seen"] < images_seen
+        ]
+        if "".join(kept) != text:
+            write_atomically(self.path, "".join(kept).encode())
 
 
-def _before(line: str, images_seen: int) -> bool:
+def _images_seen(line: str) -> float:
+    """Which step a line is of; infinity if it is not a whole one."""
     try:
-        return line.endswith("\n") and json.loads(line)["images_seen"] < images_seen
+        return json.loads(line)["images_seen"] if line.endswith("\n") else math.inf
     except (ValueError, KeyError, TypeError):
-        return False
+        return math.inf
+
+
+def _saved(run: Path) -> list[dict[str, Any]]:
+    """The figures of the steps whose checkpoints are there, in their order."""
+    steps = []
+    for path in reversed(checkpoints(run)):
+        state = json.loads((path / STATE).read_bytes())
+        steps.append({"images_seen": state["images_seen"], **state.get("figures", {}), "checkpoint": str(path)})
+    return steps
