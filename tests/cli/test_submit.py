@@ -86,11 +86,12 @@ def test_the_sbatch_file_is_the_one_that_the_document_shows(commands, pictures, 
 
 def test_the_job_calls_train_with_what_was_said(commands, pictures, tmp_path):
     out = tmp_path / "run"
-    assert submit(pictures, out, "--set", "images=128", "--set", "seed=3", "--compile", "--device", "cpu") == 0
+    options = ("--set", "images=128", "--set", "seed=3", "--compile", "--device", "cpu", "--held-out", pictures)
+    assert submit(pictures, out, *options) == 0
     job = job_of(out / "slurm" / "17_submitted.pkl")
     settings = ("--set", "images=128", "--set", "seed=3")
-    flags = ("--device", "cpu", "--compile")
-    assert job.arguments == ("ddpm32", "--data", str(pictures), "--out", str(out), *settings, *flags)
+    flags = ("--data", str(pictures), "--held-out", str(pictures), "--device", "cpu", "--out", str(out))
+    assert job.arguments == ("ddpm32", *flags, *settings, "--compile")
     assert (job.out, job.images) == (out, 128)
 
 

@@ -33,6 +33,7 @@ def submit(
     lead: int = 120,
     compile: bool = False,
     device: str = "auto",
+    held_out: Path | None = None,
 ) -> None:
     """Trains a recipe on a SLURM cluster, in as many turns as the time limit and preemptions make of it.
 
@@ -55,13 +56,14 @@ def submit(
         lead: Seconds before the time limit at which the run is saved and requeued.
         compile: Compile the network first, as for train.
         device: auto, cpu, cuda ...
+        held_out: Pictures that are not trained on, as for train.
     """
     resources = Resources(minutes(time), lead, partition, nodes, gpus, processes, cpus, _options(sbatch))
     _check(resources)
-    flags = ("--device", device, *(("--compile",) if compile else ()))
-    data, out = data.expanduser().absolute(), out.expanduser().absolute()
+    out, places = out.expanduser().absolute(), {"--data": data} | ({"--held-out": held_out} if held_out else {})
+    flags = {name: str(place.expanduser().absolute()) for name, place in places.items()} | {"--device": device}
     runs = _sweep(out, array) if array else {out: ()}
-    jobs = [_job(recipe, str(data), run, (*set, *variant), flags, resume) for run, variant in runs.items()]
+    jobs = [_job(recipe, run, (*set, *variant), flags, compile, resume) for run, variant in runs.items()]
     names = submit_jobs(jobs, resources, recipe, out / "slurm")
     for name, job in zip(names, jobs, strict=True):
         print(f"job {name}: {recipe} in {job.out}, prints to {out / 'slurm' / f'{name}_0_log.out'}")
@@ -109,14 +111,15 @@ class TrainingJob:
 
 
 def _job(
-    recipe: str, data: str, out: Path, settings: tuple[str, ...], flags: tuple[str, ...], resume: bool
+    recipe: str, out: Path, settings: tuple[str, ...], flags: dict[str, str], compiled: bool, resume: bool
 ) -> TrainingJob:
     """A job whose settings are known to fit, so that mistakes show now and not when its turn comes."""
-    experiment = resolve(recipe, data, settings)
+    experiment = resolve(recipe, flags["--data"], settings, flags.get("--held-out"))
     if not resume and newest_checkpoint(out) is not None:
         raise BadInputError(f"{out} already holds a run; add --resume to go on with it, or choose another --out")
-    chosen = [part for setting in settings for part in ("--set", setting)]
-    return TrainingJob((recipe, "--data", data, "--out", str(out), *chosen, *flags), out, experiment.images)
+    given = [*flags.items(), ("--out", str(out)), *(("--set", setting) for setting in settings)]
+    arguments = [recipe, *(word for pair in given for word in pair), *(["--compile"] if compiled else [])]
+    return TrainingJob(tuple(arguments), out, experiment.images)
 
 
 def _sweep(out: Path, variants: tuple[str, ...]) -> dict[Path, tuple[str, ...]]:
