@@ -1,12 +1,30 @@
-"""Where the probability flow really goes, and how fast a solver gets there."""
+"""Where the probability flow really goes, and how fast a solver gets there, on every forward process."""
 
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from ediffuser.diffusion.schedules import (
+    CosineBetas,
+    LinearBetas,
+    SubVariancePreserving,
+    VarianceExploding,
+    VariancePreserving,
+)
 from oracles import GaussianDenoiser, GaussianMixtureDenoiser
+
+SCHEDULES = {
+    "linear": LinearBetas(),
+    "cosine": CosineBetas(),
+    "linear4000": LinearBetas(steps=4000),
+    "vp": VariancePreserving(),
+    "sub_vp": SubVariancePreserving(),
+    "ve": VarianceExploding(),
+}
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 
 
 def carried(denoiser: GaussianDenoiser | GaussianMixtureDenoiser, x: Tensor, t: float, s: float) -> Tensor:

@@ -179,6 +179,11 @@ def test_ve_is_that_of_song_et_al():
     assert torch.allclose(schedule.diffusion(t), schedule.sigma(t) * (2 * math.log(5000)) ** 0.5)
 
 
+def test_noise_that_does_not_explode_is_refused():
+    with pytest.raises(ValueError, match=r"sigma_max must be larger than sigma_min, 2; got 1"):
+        VarianceExploding(sigma_min=2, sigma_max=1)
+
+
 @every_schedule
 def test_a_step_between_any_two_times_is_the_marginals_own(schedule):
     """q(x_t | x_s) takes q(x_s) to q(x_t), and q(x_s | x_t, x_0) takes it back; also where variance is not kept."""

@@ -20,7 +20,6 @@ from ediffuser.samplers import (
     FinalCorrector,
     Langevin,
     PredictorCorrector,
-    ProbabilityFlow,
     UniPc,
 )
 from ediffuser.tasks import Colorization, Inpainting

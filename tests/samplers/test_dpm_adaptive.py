@@ -11,27 +11,17 @@ import torch
 from ediffuser.diffusion.schedules import (
     CosineBetas,
     LinearBetas,
-    SubVariancePreserving,
     VarianceExploding,
     VariancePreserving,
 )
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import DpmAdaptive, StepSampler
 from ediffuser.samplers.grids import first_time
-from flows import carried
+from flows import carried, every_schedule
 from oracles import GivenNoise, correlated_gaussian, distance, mixture
 
 ONE = torch.tensor(1.0, dtype=torch.float64)
 QUIET = GivenNoise(torch.zeros(1))
-SCHEDULES = {
-    "linear": LinearBetas(),
-    "cosine": CosineBetas(),
-    "linear4000": LinearBetas(steps=4000),
-    "vp": VariancePreserving(),
-    "sub_vp": SubVariancePreserving(),
-    "ve": VarianceExploding(),
-}
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 either_order = pytest.mark.parametrize("order", [2, 3])
 
 
@@ -93,13 +83,13 @@ def published(denoiser, x, order, rtol, atol, t_end, theta=0.9, h=0.05):
     return x, calls
 
 
-@pytest.mark.parametrize(("rtol", "atol"), [(0.05, 0.0078), (1e-3, 1e-4)])
+@pytest.mark.parametrize(("rtol", "atol"), [(0.05, 0.0078), (5e-3, 1e-3)])
 @either_order
 @pytest.mark.parametrize("schedule", [LinearBetas(), VarianceExploding()], ids=lambda schedule: schedule.kind)
 def test_trap_20_every_row_is_the_published_algorithm_with_its_calls_rejected_steps_included(
     schedule, order, rtol, atol
 ):
-    kinds, x = mixture(schedule), starts(schedule)
+    kinds, x = mixture(schedule), starts(schedule, 2)
     sampler = DpmAdaptive(order=order, tolerance=rtol, absolute_tolerance=atol, t_end=0.02, denoise=False, h_init=1.0)
     steps = list(sampler.trajectory(kinds, x, QUIET))
     for row in range(len(x)):
@@ -154,8 +144,8 @@ def test_the_moments_of_the_data_are_reached_the_nearer_the_smaller_the_toleranc
 
 @pytest.mark.parametrize("schedule", [CosineBetas(), VarianceExploding()], ids=lambda schedule: schedule.kind)
 def test_the_moments_of_a_mixture_are_reached(schedule):
-    """4,000 starts: every moment within 4.5 standard errors, and the tolerance."""
-    kinds, rows = mixture(schedule), 4_000
+    """1,000 starts: every moment within 4.5 standard errors, and the tolerance."""
+    kinds, rows = mixture(schedule), 1_000
     found = last(DpmAdaptive(), kinds, starts(schedule, rows)).x.flatten(1)
     mean, covariance = kinds.moments()
     variances = torch.diag(covariance)
@@ -167,7 +157,7 @@ def test_the_moments_of_a_mixture_are_reached(schedule):
 @either_order
 def test_trap_19_a_picture_does_not_depend_on_its_batch_and_a_finished_one_is_frozen(order):
     kinds, x = mixture(VariancePreserving()), starts(VariancePreserving(), 4)
-    sampler = DpmAdaptive(order=order, tolerance=1e-3, absolute_tolerance=1e-4)
+    sampler = DpmAdaptive(order=order, tolerance=5e-3, absolute_tolerance=1e-3)
     whole = list(sampler.trajectory(kinds, x, QUIET))
     assert len(set(whole[-1].calls.tolist())) > 1
     for rows in ([0], [2, 1], [3, 0, 2]):

@@ -10,9 +10,6 @@ import torch
 from ediffuser.diffusion.prediction import Prediction
 from ediffuser.diffusion.schedules import (
     CosineBetas,
-    LinearBetas,
-    SubVariancePreserving,
-    VarianceExploding,
     VariancePreserving,
     alpha_sigma,
 )
@@ -21,22 +18,13 @@ from ediffuser.samplers import Ddim, DpmSolver, DpmSolverPlusPlus, StepSampler
 from ediffuser.samplers.grids import first_time, solver_times
 from ediffuser.samplers.multistep import step_orders
 from ediffuser.samplers.singlestep import orders_of
-from flows import carried, measured_order
+from flows import SCHEDULES, carried, every_schedule, measured_order
 from oracles import GivenNoise, correlated_gaussian, distance, line_mixture, mixture
 
-SCHEDULES = {
-    "linear": LinearBetas(),
-    "cosine": CosineBetas(),
-    "linear4000": LinearBetas(steps=4000),
-    "vp": VariancePreserving(),
-    "sub_vp": SubVariancePreserving(),
-    "ve": VarianceExploding(),
-}
 ONE = torch.tensor(1.0, dtype=torch.float64)
 QUIET = GivenNoise(torch.zeros(1))
 FREE = {DpmSolver: {}, DpmSolverPlusPlus: {"thresholding": "none"}}
 METHODS = [(form, method) for form in FREE for method in ("multistep", "singlestep")]
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 every_order = pytest.mark.parametrize("order", [1, 2, 3])
 every_method = pytest.mark.parametrize(
     ("form", "method"), METHODS, ids=[f"{form.__name__}-{method}" for form, method in METHODS]

@@ -11,13 +11,6 @@ from itertools import pairwise
 import pytest
 import torch
 
-from ediffuser.diffusion.schedules import (
-    CosineBetas,
-    LinearBetas,
-    SubVariancePreserving,
-    VarianceExploding,
-    VariancePreserving,
-)
 from ediffuser.samplers import (
     Ancestral,
     Ddim,
@@ -30,21 +23,12 @@ from ediffuser.samplers.exponential import DataForm, NoiseForm
 from ediffuser.samplers.multistep import walk_back
 from ediffuser.samplers.thresholding import Threshold
 from ediffuser.samplers.unipc import PredictorCorrectorRule
-from flows import carried, measured_order
+from flows import SCHEDULES, carried, every_schedule, measured_order
 from oracles import GaussianDenoiser, GaussianMixtureDenoiser, GivenNoise, correlated_gaussian, distance, propagated
 
 ENDS = torch.tensor([-7.5, 3.5], dtype=torch.float64)
 """log-SNR."""
 QUIET = GivenNoise(torch.zeros(1))
-SCHEDULES = {
-    "linear": LinearBetas(),
-    "cosine": CosineBetas(),
-    "linear4000": LinearBetas(steps=4000),
-    "vp": VariancePreserving(),
-    "sub_vp": SubVariancePreserving(),
-    "ve": VarianceExploding(),
-}
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 
 
 def overlapping_humps(schedule):

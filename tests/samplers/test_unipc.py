@@ -6,26 +6,16 @@ import torch
 
 from ediffuser.diffusion.schedules import (
     CosineBetas,
-    LinearBetas,
-    SubVariancePreserving,
     VarianceExploding,
     VariancePreserving,
 )
 from ediffuser.samplers import DpmSolverPlusPlus, StepSampler, UniPc
 from ediffuser.samplers.grids import first_time
+from flows import every_schedule
 from oracles import GivenNoise, correlated_gaussian, distance, mixture
 
 ONE = torch.tensor(1.0, dtype=torch.float64)
 QUIET = GivenNoise(torch.zeros(1))
-SCHEDULES = {
-    "linear": LinearBetas(),
-    "cosine": CosineBetas(),
-    "linear4000": LinearBetas(steps=4000),
-    "vp": VariancePreserving(),
-    "sub_vp": SubVariancePreserving(),
-    "ve": VarianceExploding(),
-}
-every_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 
 
 def last(sampler, denoiser, x):

@@ -10,10 +10,10 @@ g^2 = d sigma^2 / dt - 2 f sigma^2 = -sigma^2 d log-SNR / dt (Song et al. 2021, 
 
 import math
 from functools import lru_cache
-from typing import Annotated, Literal, Protocol, Union, runtime_checkable
+from typing import Annotated, Literal, Protocol, Self, Union, runtime_checkable
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ediffuser.runtime.component import component
@@ -94,8 +94,7 @@ class _BetaTable:
         below = position.floor().clamp(1, self.steps - 1).long()
         between = torch.lerp(table[below - 1], table[below], position - below)
         # Below the first point the variance itself grows linearly from 0, as it does under a constant beta.
-        first_variance = torch.sigmoid(-table[0])
-        near_zero = -torch.logit((position * first_variance).clamp(0, 1))
+        near_zero = -torch.logit((position * torch.sigmoid(-table[0])).clamp(0, 1))
         return torch.where(position < 1, near_zero, between)
 
     def time(self, log_snr: Tensor) -> Tensor:
@@ -103,8 +102,7 @@ class _BetaTable:
         value = log_snr.double()
         above = torch.searchsorted(-table, -value).clamp(1, self.steps - 1)
         fraction = (value - table[above - 1]) / (table[above] - table[above - 1])
-        first_variance = torch.sigmoid(-table[0])
-        near_zero = torch.sigmoid(-value) / first_variance
+        near_zero = torch.sigmoid(-value) / torch.sigmoid(-table[0])
         return torch.where(value > table[0], near_zero, above + fraction) / self.steps
 
     def drift(self, t: Tensor) -> Tensor:
@@ -246,6 +244,12 @@ class VarianceExploding:
     sigma_min: float = Field(default=0.01, gt=0)
     sigma_max: float = Field(default=50.0, gt=0)
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_max must be larger than sigma_min, {self.sigma_min:g}; got {self.sigma_max:g}")
+        return self
+
     def alpha(self, t: Tensor) -> Tensor:
         """1."""
         return torch.ones_like(t, dtype=torch.float64)
@@ -256,8 +260,7 @@ class VarianceExploding:
 
     def log_snr(self, t: Tensor) -> Tensor:
         """-2 log(sigma)."""
-        value = -2 * (math.log(self.sigma_min) + t.double() * self._growth)
-        return torch.where(t > 0, value, torch.inf)
+        return torch.where(t > 0, -2 * (math.log(self.sigma_min) + t.double() * self._growth), torch.inf)
 
     def time(self, log_snr: Tensor) -> Tensor:
         """The inverse; 0 where there is less noise than `sigma_min`."""
@@ -276,19 +279,16 @@ class VarianceExploding:
         return math.log(self.sigma_max / self.sigma_min)
 
 
-_Betas = VariancePreserving | SubVariancePreserving
-
-
-def _beta(schedule: _Betas, t: Tensor) -> Tensor:
+def _beta(schedule: VariancePreserving | SubVariancePreserving, t: Tensor) -> Tensor:
     return schedule.beta_min + t.double() * (schedule.beta_max - schedule.beta_min)
 
 
-def _integral(schedule: _Betas, t: Tensor) -> Tensor:
+def _integral(schedule: VariancePreserving | SubVariancePreserving, t: Tensor) -> Tensor:
     """Of beta from 0 to t."""
     return 0.5 * (schedule.beta_min + _beta(schedule, t)) * t.double()
 
 
-def _time_of_integral(schedule: _Betas, integral: Tensor) -> Tensor:
+def _time_of_integral(schedule: VariancePreserving | SubVariancePreserving, integral: Tensor) -> Tensor:
     """Solves the quadratic in the form that does not cancel."""
     slope = schedule.beta_max - schedule.beta_min
     return 2 * integral / (schedule.beta_min + torch.sqrt(schedule.beta_min**2 + 2 * slope * integral))
