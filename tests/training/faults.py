@@ -61,6 +61,13 @@ class Run:
         while process.is_alive() and self.reached() < target and time.monotonic() < until:
             time.sleep(0.002)
 
+    def wait_until_saving(self, process: BaseProcess) -> None:
+        """Returns once a checkpoint is being written, or the process has ended."""
+        self.wait_until_training(process)
+        until = time.monotonic() + PATIENCE_S
+        while process.is_alive() and not self.leftovers() and time.monotonic() < until:
+            time.sleep(0.002)
+
     def output(self) -> str:
         """What the last process printed, errors too."""
         return self.said.read_text()
@@ -85,7 +92,7 @@ class Run:
 
     def leftovers(self) -> list[Path]:
         """What a killed process has left in the middle of a checkpoint."""
-        return list((self.out / "checkpoints").glob(".*.tmp"))
+        return list((self.out / "checkpoints").glob(".[0-9]*.tmp"))
 
 
 def code(process: BaseProcess) -> int:
