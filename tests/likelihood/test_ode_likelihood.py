@@ -1,5 +1,6 @@
 """On Gaussian data the exact likelihood is a closed form."""
 
+import dataclasses
 import math
 
 import pytest
@@ -14,6 +15,7 @@ from ediffuser.diffusion.schedules import (
     end_time,
 )
 from ediffuser.likelihood import ExactTrace, Hutchinson, dequantised, ode_bits_per_dim, ode_log_density
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
 from oracles import GaussianDenoiser, correlated_gaussian, mixture
 
@@ -133,3 +135,15 @@ def test_a_frozen_network_in_single_precision_will_do(random_denoiser):
         found = ode_bits_per_dim(denoiser, levels, Noise.rows(0, range(2)), trace=Hutchinson(probes=2), tolerance=0.3)
     assert found.value.isfinite().all()
     assert not found.value.requires_grad
+
+
+def test_a_network_without_numbers_is_refused_with_a_sentence():
+    class Broken(GaussianDenoiser):
+        def __call__(self, x_t, t):
+            prediction = super().__call__(x_t, t)
+            return dataclasses.replace(prediction, x0=prediction.x0 * torch.nan)
+
+    gaussian = correlated_gaussian(VariancePreserving())
+    broken = Broken(gaussian.mean, gaussian.covariance, gaussian.schedule)
+    with pytest.raises(BadInputError, match=r"cannot be followed, row 0 at t = .*: the network's output is not finite"):
+        ode_log_density(broken, torch.zeros(1, 3, 1, 1), Noise.rows(0, [0]))

@@ -20,8 +20,9 @@ from ediffuser.diffusion.dynamics import clock, clock_time, clock_velocity
 from ediffuser.diffusion.schedules import Schedule
 from ediffuser.likelihood.levels import require_levels
 from ediffuser.runtime.component import component
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
-from ediffuser.solvers.adaptive import adaptive_steps
+from ediffuser.solvers.adaptive import StepTooSmallError, adaptive_steps
 from ediffuser.solvers.tableaux import RK45
 
 BIN_BITS = 7.0
@@ -156,6 +157,9 @@ def ode_log_density(
     Returns:
         Nats.
 
+    Raises:
+        BadInputError: If the network's output is not finite, or too rough for the tolerance.
+
     Source: Song et al. 2021, eq. 39-40.
     """
     counting, trace = CountingDenoiser(denoiser), trace or Hutchinson()
@@ -172,8 +176,12 @@ def ode_log_density(
     entry = _entry(denoiser.schedule) if t_end is None else t_end
     first, last = clock(denoiser.schedule, torch.tensor([entry, 1.0], dtype=torch.float64)).tolist()
     state = start
-    for step in adaptive_steps(RK45, field, start, first, last, tolerance):
-        counting.counted, state = step.running, step.y
+    try:
+        for step in adaptive_steps(RK45, field, start, first, last, tolerance):
+            counting.counted, state = step.running, step.y
+    except StepTooSmallError as error:
+        fault = f"the flow cannot be followed, {error}: the network's output is not finite, or tolerance too small"
+        raise BadInputError(fault) from error
     estimates = _log_prior(denoiser.schedule, state[:, :-parts])[:, None] + state[:, -parts:]
     return Likelihood(estimates.mean(1), _standard_error(trace, estimates), counting.calls(len(x)))
 
