@@ -92,8 +92,9 @@ def test_what_fails_for_one_fails_for_all_and_is_said_once():
 
 def drift():
     with processes() as group:
-        alike, apart = torch.ones(3), torch.tensor([1.0, group.rank])
-        group.assert_alike({"alike": alike})
+        alike, apart, other = torch.ones(3), torch.tensor([1.0, group.rank]), torch.tensor(torch.nan)
+        tensors = {"alike": alike, "other": other}
+        group.assert_alike(tensors if group.first else dict(reversed(tensors.items())))
         group.assert_alike({"alike": alike, "apart": apart})
 
 

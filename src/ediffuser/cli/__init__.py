@@ -3,6 +3,7 @@
 0 done, 1 a fault of ours, 2 bad input, 3 training diverged, 130 interrupted.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from ediffuser.cli.models import models
 from ediffuser.cli.serve import serve
 from ediffuser.cli.submit import submit
 from ediffuser.cli.train import train
+from ediffuser.runtime.distributed import PeerError
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.training import DivergedError
 
@@ -39,10 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _stop(2, str(error))
     except DivergedError as error:
         _stop(3, str(error))
+    except PeerError:
+        sys.exit(1)
     except KeyboardInterrupt:
         _stop(130, "interrupted")
 
 
 def _stop(code: int, message: str) -> None:
-    print(f"ediffuser: {message}", file=sys.stderr)
+    # Of several processes, one is at fault where the input is bad; all else happens to all, and the first says it.
+    if code == 2 or os.environ.get("RANK", "0") == "0":
+        print(f"ediffuser: {message}", file=sys.stderr)
     sys.exit(code)

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from tyro.conf import Positional, UseAppendAction
 from ediffuser.cli.options import override
 from ediffuser.data import data_set_at
 from ediffuser.recipes import RECIPES
+from ediffuser.runtime.checkpoint import checkpoints
+from ediffuser.runtime.distributed import processes, restarts
 from ediffuser.runtime.errors import BadInputError, unknown_name
 from ediffuser.runtime.signals import stop_on_signals
 from ediffuser.training import Experiment, TrainingStep
@@ -37,6 +40,7 @@ def train(
     """Trains a recipe and publishes checkpoints on the way; each is a model that the other commands take.
 
     SIGTERM, SIGUSR1 and SIGUSR2 save a checkpoint after the step and end with 0, SIGINT (Ctrl-C) with 130.
+    Under torchrun several processes share each batch; started anew by it, they go on from the newest checkpoint.
 
     Example: ediffuser train inpaint-faces128 --data faces.zip --out runs/faces --set batch=16
 
@@ -50,16 +54,29 @@ def train(
         device: auto, cpu, cuda ...
         held_out: Pictures that are not trained on, for the grids of a task that is given something (sample_every).
     """
-    experiment = resolve(recipe, data, set, held_out)
-    print(f"{recipe}: {experiment.images} images in batches of {experiment.batch}, checkpoints in {out}", flush=True)
-    with _said(), stop_on_signals() as stop, Dashboard(experiment, out, _sinks(out)) as dashboard:
-        steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile, stop=stop)
-        for line in _reported(steps, experiment, out / "log.jsonl", dashboard):
-            print(line, flush=True)
+    with processes() as group, stop_on_signals() as stop:
+        with group.together():
+            experiment = resolve(recipe, data, set, held_out)
+        # A run that lost a process before its first checkpoint begins again: nothing is lost by that.
+        resume = resume or (restarts() > 0 and bool(checkpoints(out)))
+        steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile, group=group, stop=stop)
+        if group.first:
+            _report(steps, experiment, out)
+        else:
+            deque(steps, maxlen=0)
     if stop.signal == signal.SIGINT:
         raise KeyboardInterrupt
-    if stop:
+    if stop and group.first:
         print(f"stopped by {signal.Signals(stop.signal).name}; go on with --resume", flush=True)
+
+
+def _report(steps: Iterator[TrainingStep], experiment: Experiment, out: Path) -> None:
+    """Takes the steps, and says on the terminal, in the log and on the dashboard what comes of them."""
+    images, batch = experiment.images, experiment.batch
+    print(f"{experiment.name}: {images} images in batches of {batch}, checkpoints in {out}", flush=True)
+    with _said(), Dashboard(experiment, out, _sinks(out)) as dashboard:
+        for line in _reported(steps, experiment, out / "log.jsonl", dashboard):
+            print(line, flush=True)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from ediffuser.runtime.errors import BadInputError
 
@@ -147,14 +148,21 @@ class Processes:
         """
         if self.group is None:
             return
-        sums = self.gather(torch.stack([tensor.double().sum().cpu() for tensor in tensors.values()])[None])
-        for name, alike in zip(tensors, (sums == sums[0]).all(0).tolist(), strict=True):
+        names = sorted(tensors)  # what is loaded from a file comes in an order of its own in every process
+        sums = self.gather(torch.stack([tensors[name].double().sum().cpu() for name in names])[None])
+        same = (sums == sums[0]) | (sums.isnan() & sums[0].isnan())
+        for name, alike in zip(names, same.all(0).tolist(), strict=True):
             if not alike:
                 raise RuntimeError(f"the {self.world} processes of this run have drifted apart: {name} differs")
 
 
 ALONE = Processes()
 """One process on its own."""
+
+
+def restarts() -> int:
+    """How often torchrun has started this process anew because one of its group ended."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 @contextmanager
@@ -172,10 +180,12 @@ def processes() -> Iterator[Processes]:
         return
     if missing:
         raise BadInputError(f"RANK is set but {', '.join(missing)} not; start with torchrun, or unset RANK")
-    rank, world, local_rank = (int(os.environ[name]) for name in VARIABLES[:3])
+    store, rank, world = next(rendezvous("env://", timeout=PATIENCE))
+    # When torchrun starts processes anew its store may be the old one, with the addresses of those that died.
+    store = dist.PrefixStore(f"start-{restarts()}", store)  # pyright: ignore[reportPrivateImportUsage]  documented
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
     try:
-        yield Processes(rank, world, local_rank, dist.group.WORLD)
+        yield Processes(rank, world, int(os.environ["LOCAL_RANK"]), dist.group.WORLD)
     finally:
         dist.destroy_process_group()

@@ -132,6 +132,7 @@ def train(
             if group.first:
                 claim.enter_context(_claimed(directory, resume=resume))
             state = open_run(experiment, directory, resume=resume, device=place, group=group)
+        group.assert_alike({"images seen": torch.tensor(state.images_seen)} | state.tensors())
         network = torch.compile(state.network) if compiled else state.network
         state.network.train()
         denoiser = experiment.model.denoiser(network, choose_precision(experiment.precision, place))
