@@ -14,8 +14,9 @@ from PIL import Image
 from ediffuser import cli
 from ediffuser.cli.submit import TrainingJob
 from ediffuser.runtime.checkpoint import write_checkpoint
+from ediffuser.runtime.distributed import VARIABLES
 from ediffuser.runtime.errors import BadInputError
-from ediffuser.training.slurm import SlurmJob, minutes, stopped_by_signals
+from ediffuser.training.slurm import SlurmJob, introduce_processes, minutes, stopped_by_signals
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "slurm.md"
 WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -184,6 +185,30 @@ def test_a_process_knows_its_job():
     assert SlurmJob.current({"SLURM_JOB_ID": "17", "SLURM_PROCID": "3"}) == SlurmJob("17", 3)
     array = {"SLURM_JOB_ID": "19", "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "2"}
     assert SlurmJob.current(array) == SlurmJob("17_2", 0)
+
+
+def test_processes_of_one_job_find_each_other_as_under_torchrun(monkeypatch):
+    told = {
+        "JOB_ID": "17",
+        "NTASKS": "4",
+        "PROCID": "3",
+        "LOCALID": "1",
+        "JOB_NUM_NODES": "2",
+        "JOB_NODELIST": "gpu[7-8]",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "stale")
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "stale")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    introduce_processes()
+    assert [os.environ[name] for name in VARIABLES] == ["3", "4", "1", "gpu7", "29500"]
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.delenv("RANK")
+    introduce_processes()
+    assert "RANK" not in os.environ
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "SIGNALING"])

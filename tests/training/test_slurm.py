@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, slurm_cluster, wait_for, why_not
+from cluster import Cluster, free_ports, slurm_cluster, wait_for, why_not
 
 from ediffuser.cli import main
 from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint
@@ -23,10 +23,13 @@ SETTINGS = {
     "model.network.norm_groups": 4,
     "model.network.dropout": 0.2,
     "batch": 8,
-    "images": 3200,
+    "images": 1600,
     "checkpoint_every": 160,
     "precision": "float32",
 }
+# SLURM thinks for about a second before it pre-empts.
+LONGER = 2400
+PREEMPTION = ("sbatch", "--partition=high", "--ntasks=2", "--output=/dev/null", "--wrap=true")
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +77,12 @@ def hashes(run: Path) -> dict[str, str]:
     return {name: sums[name] for name in ("model.safetensors", "training.safetensors")}
 
 
-def test_a_run_that_is_warned_preempted_and_requeued_ends_like_one_that_is_not(
-    cluster, toys, tmp_path, monkeypatch, capsys
-):
-    """The three ways to lose a node: the signal before a time limit, a pre-emption with grace, and an operator."""
+def test_a_run_that_is_warned_and_requeued_ends_like_one_that_is_not(cluster, toys, tmp_path, monkeypatch, capsys):
+    """By the signal that comes before a time limit, and by an operator."""
     run = tmp_path / "run"
     (job,) = submitted(cluster, monkeypatch, capsys, "--data", toys, "--out", run, "--time", "10", *settings())
     stops = {
         "warned": lambda: cluster.ask("scancel", "--signal=USR2", job),
-        "pre-empted": lambda: cluster.ask(
-            "sbatch", "--partition=high", "--ntasks=2", "--output=/dev/null", "--wrap=true"
-        ),
         "requeued": lambda: cluster.ask("scontrol", "requeue", job),
     }
     for name, stop in stops.items():
@@ -97,6 +95,35 @@ def test_a_run_that_is_warned_preempted_and_requeued_ends_like_one_that_is_not(
     assert cluster.restarts(job) == len(stops)
     assert "Traceback" not in said(run, job)
     main(["train", "ddpm32", "--data", str(toys), "--out", str(tmp_path / "whole"), "--device", "cpu", *settings()])
+    assert hashes(run) == hashes(tmp_path / "whole")
+
+
+def test_two_processes_that_are_preempted_end_like_two_that_are_not(cluster, toys, tmp_path, monkeypatch, capsys):
+    """Both hear the warning and stop after the same step; the first one saves and requeues."""
+    jobs = {}
+    for name in ("stopped", "whole"):
+        monkeypatch.setenv("MASTER_PORT", str(free_ports(1)[0]))
+        arguments = (
+            "--data",
+            toys,
+            "--out",
+            tmp_path / name,
+            "--time",
+            "10",
+            "--processes",
+            "2",
+            *settings(images=LONGER),
+        )
+        (jobs[name],) = submitted(cluster, monkeypatch, capsys, *arguments)
+    stopped, run = jobs["stopped"], tmp_path / "stopped"
+    turn_under_way(run)
+    cluster.ask(*PREEMPTION)
+    assert cluster.outcome(stopped) == "PENDING", said(run, stopped)
+    assert images_seen(run) < LONGER
+    cluster.start_now(stopped)
+    for name, job in jobs.items():
+        assert cluster.outcome(job, "PENDING") == "COMPLETED", said(tmp_path / name, job)
+    assert [cluster.restarts(job) for job in jobs.values()] == [1, 0]
     assert hashes(run) == hashes(tmp_path / "whole")
 
 

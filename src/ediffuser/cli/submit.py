@@ -152,8 +152,3 @@ def _check(resources: Resources) -> None:
             f"--lead {resources.lead_s} must be more than 0 seconds and less than the time limit of "
             f"{resources.minutes} minutes"
         )
-    if resources.nodes * resources.tasks_per_node > 1:
-        raise BadInputError(
-            "that asks for several processes, and training runs in one so far; use --nodes 1 and --gpus 1, or --gpus 0 "
-            "to train on the CPU"
-        )
