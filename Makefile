@@ -27,7 +27,6 @@ page: $(PAGE) ## build the editor's page
 test: test-python test-web test-browser ## run the tests
 
 test-python: $(VENV)/.dev
-	@scripts/slurm.sh
 	$(BIN)/python -m pytest
 
 test-web: web/node_modules/.installed

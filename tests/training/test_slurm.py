@@ -11,6 +11,7 @@ from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.slow,
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -143,7 +144,6 @@ def test_each_run_of_a_sweep_has_its_directory_and_a_cancelled_one_stays_away(
     assert cluster.restarts(first) == 0
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_after_its_time_limit(cluster, toys, tmp_path, monkeypatch, capsys):
     """The shortest limit is a minute, and the run takes longer: SLURM's own clock stops it."""
     run, longer = tmp_path / "run", {"images": 200_000}
