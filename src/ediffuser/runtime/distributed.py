@@ -4,10 +4,10 @@ Each takes its share of the work, and collectives bring together what all must k
 the same code: `ALONE` hands back what it is given.
 
 Gradients are averaged by one all-reduce of all of them, after the last part of an accumulated batch, and not by torch's
-DistributedDataParallel. It sorts gradients into other buckets from its second step on, and a ring of three or more
-processes adds in an order that depends on the place in the bucket: a resumed run would not repeat the run that went on
-to the last bit. Here every gradient always has the same place. What is given up is that gradients travel while the
-backward pass still runs (docs/processes.md says what that costs).
+DistributedDataParallel. That sorts gradients into other buckets from its second step on, and three or more processes
+add in an order that depends on the place in the bucket, so that a run that was resumed differs from one that was not.
+Here every gradient has the same place in every step. What is given up is that gradients travel while the backward pass
+still runs (docs/decisions/0007-sharded-state.md).
 """
 
 import os
@@ -103,7 +103,9 @@ class Processes:
         if self.group is None:
             return
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat, group=self.group)
+        flat /= self.world
         for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view(gradient.shape))
 
