@@ -35,7 +35,7 @@ from oracles import StreamNoise, line_mixture
 
 CALLS = (6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 TOLERANCES = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
-POINTS, PICTURES = 20_000, 8
+POINTS, PICTURES = 20_000, 4
 
 Way = Callable[[int], Sampler]
 
@@ -59,7 +59,7 @@ ADAPTIVE: dict[str, Callable[[float], Sampler]] = {
     "flow, RK23": lambda tolerance: ProbabilityFlow(solver="rk23", tolerance=tolerance, clip=False),
     "flow, RK45": lambda tolerance: ProbabilityFlow(solver="rk45", tolerance=tolerance, clip=False),
     "flow, DOP853": lambda tolerance: ProbabilityFlow(solver="dop853", tolerance=tolerance, clip=False),
-    "dpm_adaptive": lambda tolerance: DpmAdaptive(tolerance=tolerance),
+    "dpm_adaptive": lambda tolerance: DpmAdaptive(tolerance=tolerance, absolute_tolerance=tolerance / 5),
 }
 
 
@@ -92,13 +92,15 @@ def main(plot: Plot) -> None:
     model = ediffuser.load(plot.model, precision="float32")
     noise = Noise.rows(0, range(PICTURES))
     start = model.config.schedule.sigma(torch.ones(())).float() * noise.normal(model.shape)
-    right_end, _ = end(ProbabilityFlow(solver="dop853", tolerance=1e-5, clip=False), model.denoiser, start, noise)
+    right_end, _ = end(ProbabilityFlow(solver="heun", steps=300, clip=False), model.denoiser, start, noise)
 
     def deviation(sampler: Sampler) -> tuple[float, float]:
         x, calls = end(sampler, model.denoiser, start, noise)
         return calls, (x - right_end).square().mean().sqrt().item()
 
-    draw(right, ways[1:], deviation)
+    # With a rough network high orders and narrow tolerances take calls by the thousand.
+    rough = {name: way for name, way in ADAPTIVE.items() if "DOP853" not in name}
+    draw(right, [(DETERMINISTIC, CALLS[:8], "-"), (rough, TOLERANCES[:6], "--")], deviation)
     right.set(title="A network trained on Fashion-MNIST", ylabel="root mean square deviation from the flow's end")
     for axes in (left, right):
         axes.set(xscale="log", yscale="log", xlabel="calls of the denoiser for a picture")
