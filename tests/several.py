@@ -7,7 +7,7 @@ import socket
 import traceback
 from collections.abc import Callable
 
-PRELOADED = ["torch", "ediffuser.training", "ediffuser.cli"]
+PRELOADED = ["torch._dynamo", "ediffuser.training", "ediffuser.cli"]  # building an optimizer imports the first
 PATIENCE_S = 120
 
 

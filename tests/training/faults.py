@@ -17,7 +17,7 @@ from ediffuser.runtime.checkpoint import MANIFEST, newest_checkpoint
 from ediffuser.runtime.lock import LOCK
 from ediffuser.training import Experiment
 
-PRELOADED = ["torch", "ediffuser.training", "ediffuser.cli", "torch.utils.tensorboard"]
+PRELOADED = ["torch", "ediffuser.training", "ediffuser.cli", "torch.utils.tensorboard", "torch._dynamo"]
 PATIENCE_S = 120
 
 
