@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ediffuser.diffusion.denoiser import network_time
-from ediffuser.diffusion.losses import Hybrid
-from ediffuser.diffusion.schedules import VariancePreserving
+from ediffuser.diffusion.losses import Hybrid, Simple
+from ediffuser.diffusion.schedules import CosineBetas, LinearBetas, VariancePreserving
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.component import from_json, to_json
 from ediffuser.training import Experiment
@@ -107,6 +107,37 @@ def test_small_recipes_differ_in_their_method_alone():
     assert learned.model.network == dataclasses.replace(fixed.model.network, out_channels=2)
     as_fixed = dataclasses.replace(learned, name=fixed.name, model=fixed.model, objective=fixed.objective)
     assert as_fixed == fixed
+
+
+@pytest.mark.parametrize(
+    ("family", "parameters"),
+    [
+        ("cifar32-small", 4_280_908),
+        ("cifar32-small-color", 4_287_820),
+        ("faces64-small", 4_322_416),
+        ("faces64-small-inpaint", 4_359_280),
+    ],
+)
+def test_models_of_a_small_study_have_one_network_and_see_the_same_pictures_as_often(family, parameters):
+    """Linear betas, then cosine ones, then a learned variance, or continuous time: one thing at a time."""
+    fixed, learned, continuous = (RECIPES[f"{family}-{method}"]() for method in ("ddpm", "lvddpm", "vpsde"))
+    assert (fixed.model.schedule, learned.model.schedule) == (LinearBetas(), CosineBetas())
+    assert (continuous.model.schedule, continuous.model.time_input) == (VariancePreserving(), "continuous")
+    assert learned.model.network == dataclasses.replace(fixed.model.network, out_channels=6)
+    assert learned.objective == Hybrid()
+    for other in (learned, continuous):
+        assert other.model.parametrisation == fixed.model.parametrisation
+        assert dataclasses.replace(other, name=fixed.name, model=fixed.model, objective=fixed.objective) == fixed
+    with torch.device("meta"):
+        assert sum(weights.numel() for weights in fixed.model.network.build().parameters()) == parameters
+
+
+@pytest.mark.parametrize("family", ["cifar32-small", "cifar32-small-color"])
+def test_the_small_models_of_the_simple_and_the_hybrid_loss_differ_in_that_alone(family):
+    learned, simple = (RECIPES[f"{family}-{method}"]() for method in ("lvddpm", "lvddpm-simple"))
+    network = dataclasses.replace(learned.model.network, out_channels=3)
+    model = dataclasses.replace(learned.model, network=network, learned_variance=False)
+    assert dataclasses.replace(learned, name=simple.name, model=model, objective=Simple()) == simple
 
 
 def test_the_average_of_the_cpu_recipe_forgets_the_beginning():
