@@ -71,17 +71,22 @@ def generate(
     Raises:
         BadInputError: If the model was trained on another task, or the sampler does not suit it.
     """
-    if not isinstance(model.config.task, Unconditional):
-        raise BadInputError(
-            f"this model was trained for {model.config.task.kind}; unconditional needs a model trained for it"
-        )
     if count < 1 or batch < 1:
         raise BadInputError(f"count {count} and batch {batch} must both be at least 1")
     parts = []
     for start in range(0, count, batch):
-        noise = Noise.rows(seed, range(first_index + start, first_index + min(start + batch, count)), model.device)
-        parts.append(_last(_steps(model, model.denoiser, sampler or FREE_SAMPLER, noise)).x)
-    return torch.cat(parts).clamp(-1, 1)
+        keys = [(seed, first_index + row) for row in range(start, min(start + batch, count))]
+        parts.append(_final(generate_rows(model, keys, sampler)))
+    return torch.cat(parts)
+
+
+def generate_rows(model: Model, keys: Sequence[tuple[int, int]], sampler: Sampler | None = None) -> Iterator[Step]:
+    """The steps of `generate` for rows that need not belong together: row k is drawn from `keys[k]`, (seed, index)."""
+    if not isinstance(model.config.task, Unconditional):
+        raise BadInputError(
+            f"this model was trained for {model.config.task.kind}; unconditional needs a model trained for it"
+        )
+    return _steps(model, model.denoiser, sampler or FREE_SAMPLER, Noise(keys, model.device))
 
 
 def inpaint(
@@ -177,12 +182,22 @@ def colorize(
             unconditional one has no conditioning.
         UnfitPairError: If the conditioning cannot work with the sampler; a BadInputError and a TypeError.
     """
+    keys = [(seed, first_index + row) for row in range(len(images))]
+    return _final(colorize_rows(model, images, keys, sampler, conditioning))
+
+
+def colorize_rows(
+    model: Model,
+    images: Tensor,
+    keys: Sequence[tuple[int, int]],
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+) -> Iterator[Step]:
+    """The steps of `colorize` for rows that need not belong together: row k is drawn from `keys[k]`, (seed, index)."""
     task, conditioning = _posed(model, Colorization, conditioning)
     if model.shape[0] != 3:
         raise BadInputError(f"colorization needs a model of RGB pictures, 3 channels; this one's have {model.shape[0]}")
-    images = _checked(model, images)
-    keys = [(seed, first_index + row) for row in range(len(images))]
-    return _final(_observed_steps(model, task, images, None, sampler, conditioning, keys))
+    return _observed_steps(model, task, _checked(model, images), None, sampler, conditioning, keys)
 
 
 def _posed(
