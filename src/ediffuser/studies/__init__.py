@@ -1,0 +1,1 @@
+"""Studies: models x samplers x figures, each with its report."""
