@@ -131,6 +131,23 @@ def test_the_output_depends_on(network_config, change):
     assert ((after - before).flatten(1).abs().amax(1) > 1e-3).all()
 
 
+def test_gradient_checkpointing_keeps_less_for_the_backward_pass(network_config):
+    """Counted by what autograd is asked to keep; the gradients are the same."""
+    network, x, time = randomised(network_config().build()), normal(2, 3, 16, 16), torch.tensor([3.0, 700.0])
+    network.train().requires_grad_(True)
+    kept, gradients = [], []
+    for network.gradient_checkpointing in (False, True):
+        elements = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: (elements.append(t.numel()), t)[1], lambda t: t):
+            loss = network(x, time).square().mean()
+        network.zero_grad()
+        loss.backward()
+        kept.append(sum(elements))
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    assert kept[1] < kept[0] / 2
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_everything_runs_channels_last(network_config, precision):
     network = network_config(convolutional_resampling=True, attention=(16, 8)).build()

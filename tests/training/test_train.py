@@ -229,6 +229,15 @@ def test_accumulation_does_not_change_the_run(experiment, tmp_path, task):
             assert (weights[1][name] - value).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_gradient_checkpointing_does_not_change_the_run(experiment, tmp_path, dropout):
+    """Not in its last bit: what is computed again is what was computed before, the elements dropped included."""
+    for name, saving in (("kept", False), ("again", True)):
+        run(experiment(images=24, dropout=dropout, gradient_checkpointing=saving), tmp_path / name)
+    kept, again = (tensors(tmp_path / name, "training.safetensors") for name in ("kept", "again"))
+    assert all(torch.equal(again[name], value) for name, value in kept.items())
+
+
 def test_data_that_cannot_be_used_is_bad_input_before_anything_is_written(experiment, tmp_path):
     plan = experiment()
     plan = dataclasses.replace(plan, data=dataclasses.replace(plan.data, path=str(tmp_path / "no folder")))

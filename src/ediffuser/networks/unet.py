@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ediffuser.networks.blocks import (
     AttentionBlock,
@@ -90,12 +91,19 @@ class UNetConfig:
 
 
 class UNet(nn.Module):
-    """The network that a `UNetConfig` describes."""
+    """The network that a `UNetConfig` describes.
+
+    Attributes:
+        config: What it is.
+        gradient_checkpointing: Whether training keeps the inputs of each stage only and computes the rest again in the
+            backward pass: the same gradients, with less memory, in about a third more time.
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         """Builds it with the initialisation of torch; last layers of branches and the output start at 0."""
         super().__init__()
         self.config = config
+        self.gradient_checkpointing = False
         first, levels = config.widths[0], list(enumerate(zip(config.widths, config.blocks, strict=True)))
         sides = [config.resolution // config.patch // 2**level for level, _ in levels]
         norm = Norm(config.norm_groups, config.norm_eps)
@@ -150,7 +158,7 @@ class UNet(nn.Module):
         skips = [h]
         for level, stages in enumerate(self.down):
             for stage in cast(nn.ModuleList, stages):
-                h = stage(h, embedding)
+                h = self._through(stage, h, embedding)
                 skips.append(h)
             if level < len(self.downsamplers):
                 h = self.downsamplers[level](h)
@@ -158,11 +166,16 @@ class UNet(nn.Module):
         h = self.middle2(self.middle_attention(self.middle1(h, embedding)), embedding)
         for level, stages in enumerate(self.up):
             for stage in cast(nn.ModuleList, stages):
-                h = stage(torch.cat([h, skips.pop()], dim=1), embedding)
+                h = self._through(stage, torch.cat([h, skips.pop()], dim=1), embedding)
             if level < len(self.upsamplers):
                 h = self.upsamplers[level](h)
         h = self.conv_out(F.silu(self.norm_out(h)))
         return F.pixel_shuffle(h, self.config.patch) if self.config.patch > 1 else h
+
+    def _through(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+        if not (self.gradient_checkpointing and self.training and torch.is_grad_enabled()):
+            return stage(h, embedding)
+        return cast(Tensor, checkpoint(stage, h, embedding, use_reentrant=False))
 
 
 class Stage(nn.Module):

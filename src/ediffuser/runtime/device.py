@@ -42,6 +42,15 @@ def choose_precision(name: PrecisionName = "auto", device: torch.device | str = 
     return torch.bfloat16 if _cpu_has_bf16() else torch.float32
 
 
+def tune(device: torch.device) -> None:
+    """Sets the flags of torch's backends for work in which pictures of one size come again and again, as in training.
+
+    On CUDA, cuDNN then tries its algorithms on the first of them. All else stays as torch has it.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
 def _cpu_has_bf16() -> bool:
     # Public since torch 2.6 only as private names; absent on other architectures.
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)

@@ -25,6 +25,7 @@ class Experiment:
         images: Length of the run: images seen, over all processes.
         batch: Images per optimizer step, over all processes.
         accumulation: Parts that a process divides its share of a batch into, to save memory.
+        gradient_checkpointing: Saves memory by computing activations twice; the run stays the same.
         optimizer: How weights are moved.
         ema: How they are averaged.
         objective: What is made small.
@@ -42,6 +43,7 @@ class Experiment:
     images: int = Field(ge=1)
     batch: int = Field(ge=1)
     accumulation: int = Field(default=1, ge=1)
+    gradient_checkpointing: bool = False
     optimizer: Optimizer = Optimizer()
     ema: AnyEma = ConstantEma()
     objective: AnyObjective = Simple()

@@ -15,7 +15,7 @@ from ediffuser.data import Batch, batches
 from ediffuser.diffusion.denoiser import NetworkDenoiser
 from ediffuser.runtime.checkpoint import checkpoints, remove_leftovers
 from ediffuser.runtime.component import to_json
-from ediffuser.runtime.device import choose_device, choose_precision
+from ediffuser.runtime.device import choose_device, choose_precision, tune
 from ediffuser.runtime.distributed import ALONE, Processes
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
 from ediffuser.runtime.files import write_atomically
@@ -135,6 +135,8 @@ def train(
         group.assert_alike({"images seen": torch.tensor(state.images_seen)} | state.tensors())
         network = torch.compile(state.network) if compiled else state.network
         state.network.train()
+        state.network.gradient_checkpointing = experiment.gradient_checkpointing
+        tune(place)
         denoiser = experiment.model.denoiser(network, choose_precision(experiment.precision, place))
         stream = batches(
             pictures,
