@@ -27,6 +27,7 @@ page: $(PAGE) ## build the editor's page
 test: test-python test-web test-browser ## run the tests
 
 test-python: $(VENV)/.dev
+	@scripts/debian.sh
 	$(BIN)/python -m pytest
 
 test-web: web/node_modules/.installed
@@ -37,7 +38,7 @@ test-browser: $(VENV)/.dev $(PAGE)
 	npm --prefix web run e2e
 
 test-long: $(VENV)/.dev $(PAGE) ## run the tests, the slow ones included
-	@scripts/slurm.sh
+	@scripts/debian.sh
 	$(BIN)/python -m pytest -m "not network"
 	$(MAKE) test-web test-browser
 

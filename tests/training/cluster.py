@@ -56,7 +56,7 @@ def why_not() -> str | None:
     """What keeps this machine from running the cluster."""
     missing = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
     if missing:
-        return f"no {', '.join(missing)} here; scripts/slurm.sh installs SLURM"
+        return f"no {', '.join(missing)} here; scripts/debian.sh installs SLURM"
     return None if os.geteuid() == 0 else "a SLURM node must be root"
 
 

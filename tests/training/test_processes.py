@@ -249,7 +249,6 @@ def killed_at(launched, out, rank, images):
     return finished(run)
 
 
-@pytest.mark.slow
 def test_a_killed_process_ends_all_and_torchrun_starts_them_again_to_the_same_end(toys, launched, tmp_path):
     """T9 of the bars of reliability, once."""
     first, second = together(2, trained, toys, tmp_path / "whole")

@@ -1,6 +1,9 @@
 """Training on a real SLURM: a run that is stopped in every way a cluster knows ends like one that is not."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,6 @@ from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.slow,
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 
@@ -78,6 +80,13 @@ def hashes(run: Path) -> dict[str, str]:
     return {name: sums[name] for name in ("model.safetensors", "training.safetensors")}
 
 
+def train_whole(data: Path, out: Path) -> None:
+    """The run without a cluster, in a process of its own: as in the job, torch has one thread from the start."""
+    command = (sys.executable, "-m", "ediffuser", "train", "ddpm32", "--data", data, "--out", out, "--device", "cpu")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, *settings()], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
 def test_a_run_that_is_warned_and_requeued_ends_like_one_that_is_not(cluster, toys, tmp_path, monkeypatch, capsys):
     """By the signal that comes before a time limit, and by an operator."""
     run = tmp_path / "run"
@@ -95,7 +104,7 @@ def test_a_run_that_is_warned_and_requeued_ends_like_one_that_is_not(cluster, to
     assert cluster.outcome(job, "PENDING") == "COMPLETED", said(run, job)
     assert cluster.restarts(job) == len(stops)
     assert "Traceback" not in said(run, job)
-    main(["train", "ddpm32", "--data", str(toys), "--out", str(tmp_path / "whole"), "--device", "cpu", *settings()])
+    train_whole(toys, tmp_path / "whole")
     assert hashes(run) == hashes(tmp_path / "whole")
 
 
@@ -144,6 +153,7 @@ def test_each_run_of_a_sweep_has_its_directory_and_a_cancelled_one_stays_away(
     assert cluster.restarts(first) == 0
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_after_its_time_limit(cluster, toys, tmp_path, monkeypatch, capsys):
     """The shortest limit is a minute, and the run takes longer: SLURM's own clock stops it."""
     run, longer = tmp_path / "run", {"images": 200_000}

@@ -55,7 +55,6 @@ def signal_to(process, number):
     os.kill(process.pid, number)
 
 
-@pytest.mark.slow
 def test_a_run_stopped_8_times_saves_each_time_and_ends_like_one_that_was_not(plan, tmp_path):
     stop_often(plan, tmp_path, 8, seed=0)
 
