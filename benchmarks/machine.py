@@ -83,7 +83,9 @@ class Contestant:
     run: Callable[[], object]
 
 
-def compare(contestants: Sequence[Contestant], repetitions: int, *, images: int, operations: int) -> list[dict]:
+def compare(
+    contestants: Sequence[Contestant], repetitions: int, *, images: int, operations: int | Sequence[int]
+) -> list[dict]:
     """Times contestants, the first of which is the one to beat; one row of the table for each.
 
     They take turns, so that a slow minute hits them alike; the median counts. What the first run of each takes longer,
@@ -93,8 +95,9 @@ def compare(contestants: Sequence[Contestant], repetitions: int, *, images: int,
         contestants: What to time.
         repetitions: How often, after a first run.
         images: Pictures a run.
-        operations: Floating point operations a run.
+        operations: Floating point operations a run, of all or of each.
     """
+    each_has = [operations] * len(contestants) if isinstance(operations, int) else operations
     first = [seconds(each.run) for each in contestants]
     times, peaks = [], {each.precision: 0.0 for each in contestants}
     for _ in range(repetitions):
@@ -109,11 +112,11 @@ def compare(contestants: Sequence[Contestant], repetitions: int, *, images: int,
             "seconds": taken,
             "images/s": images / taken,
             "ratio": medians[0] / taken,
-            "GFLOP/s": operations / taken / 1e9,
-            "share of peak": operations / taken / 1e9 / peaks[each.precision],
+            "GFLOP/s": work / taken / 1e9,
+            "share of peak": work / taken / 1e9 / peaks[each.precision],
             "more in first run, s": at_first - taken,
         }
-        for each, taken, at_first in zip(contestants, medians, first, strict=True)
+        for each, work, taken, at_first in zip(contestants, each_has, medians, first, strict=True)
     ]
 
 
