@@ -1,3 +1,4 @@
+import contextlib
 import math
 
 import pydantic
@@ -131,14 +132,26 @@ def test_the_output_depends_on(network_config, change):
     assert ((after - before).flatten(1).abs().amax(1) > 1e-3).all()
 
 
+@contextlib.contextmanager
+def kept_elements():
+    """The sizes of all tensors that autograd keeps within the block."""
+    elements = []
+
+    def keep(tensor):
+        elements.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield elements
+
+
 def test_gradient_checkpointing_keeps_less_for_the_backward_pass(network_config):
     """Counted by what autograd is asked to keep; the gradients are the same."""
     network, x, time = randomised(network_config().build()), normal(2, 3, 16, 16), torch.tensor([3.0, 700.0])
     network.train().requires_grad_(True)
     kept, gradients = [], []
     for network.gradient_checkpointing in (False, True):
-        elements = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: (elements.append(t.numel()), t)[1], lambda t: t):
+        with kept_elements() as elements:
             loss = network(x, time).square().mean()
         network.zero_grad()
         loss.backward()

@@ -135,7 +135,6 @@ def train(
         group.assert_alike({"images seen": torch.tensor(state.images_seen)} | state.tensors())
         network = torch.compile(state.network) if compiled else state.network
         state.network.train()
-        state.network.gradient_checkpointing = experiment.gradient_checkpointing
         tune(place)
         denoiser = experiment.model.denoiser(network, choose_precision(experiment.precision, place))
         stream = batches(

@@ -44,6 +44,7 @@ class TrainingState:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(experiment.seed)
             network = experiment.model.network.build()
+        network.gradient_checkpointing = experiment.gradient_checkpointing
         network = network.to(device)
         average = copy.deepcopy(network).eval().requires_grad_(False)
         times, optimizer = experiment.times, experiment.optimizer.build(network.parameters())
