@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ediffuser.conditioning import AnyConditioning, Concat, Conditioning
-from ediffuser.data import DataSet
+from ediffuser.data import AnyOrder, DataSet
 from ediffuser.diffusion.losses import AnyObjective, AnyWeighting
 from ediffuser.diffusion.schedules import AnySchedule, Schedule
 from ediffuser.likelihood import AnyTrace
@@ -35,6 +35,7 @@ UNIONS = {
     "objectives": AnyObjective,
     "weightings": AnyWeighting,
     "times": AnyTimes,
+    "orders": AnyOrder,
     "ema": AnyEma,
     "data": DataSet,
     "networks": Network,

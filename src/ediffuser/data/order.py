@@ -6,10 +6,49 @@ change between versions.
 """
 
 from functools import lru_cache
+from typing import Literal, Protocol
 
 import numpy as np
 
+from ediffuser.data.pictures import Pictures
+from ediffuser.runtime.component import component
+
 _ORDER, _FLIP = 1, 2  # keeps the two uses of one seed independent
+
+
+class Order(Protocol):
+    """Which picture stands at which position, for the pictures that it was opened for."""
+
+    def indices(self, seed: int, positions: np.ndarray) -> np.ndarray:
+        """The pictures at these positions, each in [0, N), int64, same shape; of each alone a function of the seed."""
+        ...
+
+
+@component
+class Epochs:
+    """Every picture once, then every one again in another order."""
+
+    kind: Literal["epochs"] = "epochs"
+
+    def open(self, pictures: Pictures) -> Order:
+        """The order of these pictures."""
+        return EpochOrder(len(pictures))
+
+
+class EpochOrder:
+    """Epoch after epoch of `size` pictures, each a permutation of its own."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def indices(self, seed: int, positions: np.ndarray) -> np.ndarray:
+        """See `Order`."""
+        epochs, places = np.divmod(positions, self._size)
+        indices = np.empty(len(positions), np.int64)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            indices[here] = permutation(_ORDER, seed, int(epoch), size=self._size)[places[here]]
+        return indices
 
 
 def batch_indices(seed: int, images_seen: int, batch: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,17 +64,18 @@ def batch_indices(seed: int, images_seen: int, batch: int, size: int) -> tuple[n
         Indices in [0, N), int64, shape (batch,); flips, bool, shape (batch,).
     """
     positions = np.arange(images_seen, images_seen + batch, dtype=np.int64)
-    epochs, places = np.divmod(positions, size)
-    indices = np.empty(batch, np.int64)
-    for epoch in np.unique(epochs):
-        here = epochs == epoch
-        indices[here] = _permutation(seed, int(epoch), size)[places[here]]
-    return indices, (_hash(_FLIP, seed, positions) >> np.uint64(63)).astype(bool)
+    return EpochOrder(size).indices(seed, positions), flips(seed, positions)
 
 
-@lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, size: int) -> np.ndarray:
-    order = np.argsort(_hash(_ORDER, seed, epoch, np.arange(size)), kind="stable")
+def flips(seed: int, positions: np.ndarray) -> np.ndarray:
+    """Whether the picture at each position is mirrored, bool, same shape."""
+    return (_hash(_FLIP, seed, positions) >> np.uint64(63)).astype(bool)
+
+
+@lru_cache(maxsize=16)
+def permutation(*key: int, size: int) -> np.ndarray:
+    """A permutation of 0, ..., size - 1 for each key, read-only."""
+    order = np.argsort(_hash(*key, np.arange(size)), kind="stable")
     order.setflags(write=False)
     return order
 

@@ -30,6 +30,11 @@ class Pictures(Protocol):
     labels: np.ndarray | None
     classes: tuple[str, ...]
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the pictures, N of them: their files', with forward slashes; numbers where there are no files."""
+        ...
+
     def __len__(self) -> int:
         """The number of pictures, N."""
         ...
@@ -58,6 +63,11 @@ class ArrayPictures:
         self._pixels = pixels
         self.labels = labels
         self.classes = classes
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their numbers: "0", "1" and on."""
+        return [str(number) for number in range(len(self))]
 
     def __len__(self) -> int:
         """The number of pictures."""
@@ -93,6 +103,11 @@ class FilePictures:
         shape = (count, channels, resolution, resolution)
         self._cache = np.empty(shape, np.uint8) if np.prod(shape) <= cache_budget_bytes() else None
         self._cached = np.zeros(count, bool)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the files, relative to their folder or zip."""
+        return self._files.names
 
     def __len__(self) -> int:
         """The number of files."""

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from ediffuser.data import DataSet
+from ediffuser.data import AnyOrder, DataSet, Epochs
 from ediffuser.diffusion.losses import AnyObjective, AnyWeighting, OwnTarget, Simple, Vlb
 from ediffuser.model import ModelConfig
 from ediffuser.runtime.component import component
@@ -22,6 +22,7 @@ class Experiment:
         name: The recipe it comes from.
         model: What is trained.
         data: On what.
+        order: Which picture comes when; groups of them can be given other shares than they have.
         images: Length of the run: images seen, over all processes.
         batch: Images per optimizer step, over all processes.
         accumulation: Parts that a process divides its share of a batch into, to save memory.
@@ -55,6 +56,7 @@ class Experiment:
     sample_size: int = Field(default=16, ge=1, le=64)
     held_out: DataSet | None = None
     backup_every: int = Field(default=250, ge=1)
+    order: AnyOrder = Epochs()
     seed: int = Field(default=0, ge=0)
 
     def passes(self, images_seen: int, every: int) -> bool:

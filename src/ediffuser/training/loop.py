@@ -128,6 +128,7 @@ def train(
             share = group.share(experiment.batch, experiment.accumulation)
             place = group.device(choose_device(device))
             pictures = experiment.data.open()
+            order = experiment.order.open(pictures)
             pictures.prepare()  # once, before the clock of the steps runs
             if group.first:
                 claim.enter_context(_claimed(directory, resume=resume))
@@ -143,6 +144,7 @@ def train(
             images_seen=state.images_seen,
             batch=share,
             flip=experiment.data.flip,
+            order=order,
             rank=group.rank,
             world=group.world,
         )
