@@ -66,6 +66,10 @@ class Classifier(Features, Protocol):
         """How probable each class is for some pictures: float32, shape (B, K), rows of sum 1."""
         ...
 
+    def both(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors and the probabilities of some pictures, for one pass of the network."""
+        ...
+
 
 class EfficientNetFeatures:
     """EfficientNet-Lite0 of a package of PyPI: at hand without a download. Attributes and errors as of `Classifier`."""
@@ -94,7 +98,13 @@ class EfficientNetFeatures:
     @torch.no_grad()
     def probabilities(self, pictures: Tensor) -> Tensor:
         """How probable each of the 1,000 classes of ImageNet is, float32, shape (B, 1000)."""
-        return self._network.classify(self(pictures)).softmax(dim=1)
+        return self.both(pictures)[1]
+
+    @torch.no_grad()
+    def both(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and probabilities for one pass of the network."""
+        vectors = self(pictures)
+        return vectors, self._network.classify(vectors).softmax(dim=1)
 
 
 def check_pictures(pictures: Tensor) -> None:

@@ -6,12 +6,11 @@ formula, so the same formulas under other features are called FD, KD and ST-LPIP
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from ediffuser.evaluation.features import Features
 from ediffuser.evaluation.inception import FAMILY as INCEPTION
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import derived_seed
@@ -97,18 +96,37 @@ class Figure:
             )
 
 
-def frechet_name(features: Features) -> str:
-    """ "FID" under Inception 2015-12-05, "FD" under any other network."""
+class Named(Protocol):
+    """What a figure says of its network: all of `ediffuser.evaluation.features.Features` but the network itself."""
+
+    @property
+    def name(self) -> str:
+        """What to print next to a figure."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """The network and its weights in one word."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the file of weights."""
+        ...
+
+
+def frechet_name(features: Named) -> str:
+    """The name: "FID" under Inception 2015-12-05, "FD" under any other network."""
     return "FID" if features.family == INCEPTION else "FD"
 
 
-def kernel_name(features: Features) -> str:
-    """ "KID" under Inception 2015-12-05, "KD" under any other network."""
+def kernel_name(features: Named) -> str:
+    """The name: "KID" under Inception 2015-12-05, "KD" under any other network."""
     return "KID" if features.family == INCEPTION else "KD"
 
 
-def score_name(features: Features) -> str:
-    """ "IS" under Inception 2015-12-05, otherwise "IS" with the family whose classes were counted."""
+def score_name(features: Named) -> str:
+    """The name: "IS" under Inception 2015-12-05, otherwise "IS" with the family whose classes were counted."""
     return "IS" if features.family == INCEPTION else f"IS ({features.family})"
 
 

@@ -59,7 +59,12 @@ class Inception:
 
     def probabilities(self, pictures: Tensor) -> Tensor:
         """How probable each class is, float32, shape (B, 1008)."""
-        return self._outputs(pictures)[1].softmax(dim=1)
+        return self.both(pictures)[1]
+
+    def both(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and probabilities for one pass of the network."""
+        vectors, logits = self._outputs(pictures)
+        return vectors, logits.softmax(dim=1)
 
     @torch.no_grad()
     def _outputs(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
