@@ -44,6 +44,22 @@ def run(plan, directory, *sinks, stop_at=None, resume=False):
     return steps
 
 
+class Kept:
+    """A sink that keeps what it is given."""
+
+    def __init__(self):
+        self.values, self.pictures = [], []
+
+    def scalars(self, values, images_seen):
+        self.values.append((images_seen, values))
+
+    def picture(self, name, pixels, images_seen):
+        self.pictures.append((images_seen, name))
+
+    def close(self):
+        pass
+
+
 def events(directory):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -253,3 +269,46 @@ def test_an_experiment_written_before_there_were_previews_still_loads(experiment
 def test_held_out_pictures_of_another_size_are_refused(experiment, toys):
     with pytest.raises(ValueError, match="held_out pictures of 16 pixels do not fit a network of 8"):
         experiment(held_out=ImageFolder(path=str(toys), resolution=16))
+
+
+EVALUATED = {"images": 32, "evaluate_every": 16, "evaluate_count": 12}
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("ediffuser.training.evaluation.FEWEST", 8)
+
+
+@pytest.mark.parametrize("task", [Unconditional(), Inpainting(), Colorization()], ids=lambda task: task.kind)
+def test_a_run_is_measured_where_that_is_due_and_ends_as_without_it(experiment, tmp_path, few, task):
+    kept = Kept()
+    run(experiment(task, **EVALUATED), tmp_path / "measured", kept)
+    run(experiment(task, images=32), tmp_path / "bare")
+    lines = [json.loads(line) for line in (tmp_path / "measured" / "evaluations.jsonl").read_text().splitlines()]
+    assert [line["images_seen"] for line in lines] == [16, 32]
+    assert lines[0]["what"].startswith("12 pictures against as many training ones, EfficientNet-Lite0")
+    assert lines[0]["KD"] != lines[1]["KD"]
+    assert 1 <= lines[0]["IS (efficientnet-lite0)"] < 12
+    shown = [(images, values) for images, values in kept.values if "evaluation/KD" in values]
+    assert [(images, values["evaluation/KD"]) for images, values in shown] == [
+        (16, lines[0]["KD"]),
+        (32, lines[1]["KD"]),
+    ]
+    bare = saved(tmp_path / "bare")
+    assert all(torch.equal(bare[name], value) for name, value in saved(tmp_path / "measured").items())
+
+
+def test_a_resumed_run_measures_the_same_and_nothing_twice(experiment, tmp_path, few):
+    plan = experiment(**EVALUATED, checkpoint_every=8)
+    run(plan, tmp_path / "whole")
+    run(plan, tmp_path / "parted", stop_at=24)
+    run(plan, tmp_path / "parted", resume=True)
+    texts = [(tmp_path / name / "evaluations.jsonl").read_text() for name in ("whole", "parted")]
+    assert texts[0] == texts[1]
+
+
+def test_too_few_pictures_to_measure_with_are_refused_before_the_run(experiment, tmp_path):
+    with pytest.raises(BadInputError, match="figures of at least 20 pictures, not of 12: raise evaluate_count"):
+        run(experiment(**EVALUATED), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -9,16 +9,19 @@ from typing import Protocol, Self
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
+from ediffuser.training.evaluation import Evaluation
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.loop import TrainingStep
 from ediffuser.training.previews import Previews
+from ediffuser.training.step_log import StepLog
 
 logger = logging.getLogger(__name__)
 
-SAMPLES, TENSORBOARD = "samples", "tensorboard"
+SAMPLES, TENSORBOARD, EVALUATIONS = "samples", "tensorboard", "evaluations.jsonl"
 POINT_EVERY_S = 5.0
 STARVED = 0.2
 """Part of the time above which waiting for data is worth a word."""
@@ -125,19 +128,22 @@ class TensorBoard:
 
 
 class Dashboard:
-    """Feeds the sinks with a run's steps, and makes its grids of samples; RUN/samples/IMAGES.png keeps them too.
+    """Feeds the sinks with a run's steps, makes its grids of samples, and measures what it is worth.
 
+    RUN/samples/IMAGES.png keeps the grids too, and RUN/evaluations.jsonl the figures.
     A run does not end because it cannot be shown: what cannot be written is said once and left out.
     """
 
     def __init__(self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = ()) -> None:
-        """Chooses what the grids show.
+        """Chooses what the grids show and what is measured.
 
         Raises:
-            BadInputError: If the pictures on them cannot be read.
+            BadInputError: If the pictures for them cannot be read or are too few, or a network's weights are missing.
         """
         self._experiment, self._directory, self._sinks = experiment, directory, list(sinks)
         self._previews = Previews.open(experiment) if experiment.sample_every else None
+        self._evaluation = Evaluation.open(experiment) if experiment.evaluate_every else None
+        self._evaluations = StepLog(directory / EVALUATIONS, every_step=False)
         self._waiting: list[TrainingStep] = []
         self._shown = time.monotonic()
 
@@ -151,13 +157,16 @@ class Dashboard:
         self._feed(lambda sink: sink.close())
 
     def take(self, step: TrainingStep) -> None:
-        """Takes the next step: a point on the curves every few seconds, a grid where one is due."""
+        """Takes the next step: a point on the curves every few seconds, a grid or an evaluation where one is due."""
         self._waiting.append(step)
         if time.monotonic() - self._shown >= POINT_EVERY_S:
             self._show()
-        due = self._experiment.passes(step.images_seen, self._experiment.sample_every or self._experiment.images)
-        if self._previews is not None and step.average is not None and due:
+        if step.average is None:
+            return
+        if self._previews is not None and self._experiment.passes(step.images_seen, self._experiment.sample_every):
             self._keep(self._previews.name, self._previews.paint(step.average), step.images_seen)
+        if self._evaluation is not None and self._experiment.passes(step.images_seen, self._experiment.evaluate_every):
+            self._measure(self._evaluation, step.average, step.images_seen)
 
     def _show(self) -> None:
         if self._waiting and self._sinks:
@@ -175,6 +184,14 @@ class Dashboard:
         except (BadInputError, OSError) as error:
             logger.warning("a grid of samples is left out: %s", error)
         self._feed(lambda sink: sink.picture(name, pixels, images_seen))
+
+    def _measure(self, evaluation: Evaluation, average: nn.Module, images_seen: int) -> None:
+        values = evaluation.measure(average)
+        for trouble in self._evaluations.add({"images_seen": images_seen, "what": evaluation.description, **values}):
+            logger.warning("%s", trouble)
+        self._feed(
+            lambda sink: sink.scalars({f"evaluation/{name}": value for name, value in values.items()}, images_seen)
+        )
 
     def _feed(self, give: Callable[[Sink], None]) -> None:
         for sink in tuple(self._sinks):

@@ -34,6 +34,11 @@ class Experiment:
         times: Which times are drawn.
         precision: "auto" is bf16 where the hardware has it.
         checkpoint_every: Images between two checkpoints; the last two are kept.
+        sample_every: Images between two grids of samples; 0 makes none.
+        sample_size: Pictures on a grid.
+        evaluate_every: Images between two measurements of what the run is worth; 0 makes none.
+        evaluate_count: Pictures that are made for one; fewer where there are not as many to compare with.
+        held_out: Pictures that are not trained on, for both.
         backup_every: Epochs between two checkpoints that are kept for good.
         seed: The run is a function of the experiment, this seed and the images seen.
     """
@@ -54,6 +59,8 @@ class Experiment:
     checkpoint_every: int = Field(default=50_000, ge=1)
     sample_every: int = Field(default=0, ge=0)
     sample_size: int = Field(default=16, ge=1, le=64)
+    evaluate_every: int = Field(default=0, ge=0)
+    evaluate_count: int = Field(default=500, ge=1)
     held_out: DataSet | None = None
     backup_every: int = Field(default=250, ge=1)
     order: AnyOrder = Epochs()

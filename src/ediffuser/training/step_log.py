@@ -19,13 +19,15 @@ class StepLog:
     is taken from there. On a full disk lines wait in memory until there is room.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, every_step: bool = True) -> None:
         """A log that may be there already.
 
         Args:
             path: The file, in a directory that exists once the first step is added.
+            every_step: Whether it has every step, and so that of the checkpoint too.
         """
         self.path = path
+        self._every_step = every_step
         self._waiting: list[str] = []
         self._begun = False
 
@@ -53,9 +55,8 @@ class StepLog:
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
         kept = [line for line in text.splitlines(keepends=True) if _images_seen(line) < images_seen]
         last = _images_seen(kept[-1]) if kept else 0
-        kept += [
-            json.dumps(step) + "\n" for step in _saved(self.path.parent) if last < step["images_seen"] < images_seen
-        ]
+        saved = _saved(self.path.parent) if self._every_step else []
+        kept += [json.dumps(step) + "\n" for step in saved if last < step["images_seen"] < images_seen]
         if "".join(kept) != text:
             write_atomically(self.path, "".join(kept).encode())
 

@@ -1,0 +1,123 @@
+"""What a run is worth while it goes on: always the same seeds, holes and pictures, painted by the running mean.
+
+Few pictures make a figure that serves to compare the moments of one run; `ediffuser evaluate` makes those to report.
+Like the grids of samples these draw from streams of their own, and the training ends bit for bit as without them.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ediffuser.data import Pictures
+from ediffuser.evaluation.distribution import distribution_figures
+from ediffuser.evaluation.features import Classifier, Features, open_features
+from ediffuser.evaluation.moments import Moments
+from ediffuser.evaluation.perceptual import SMALLEST_PX, StLpips
+from ediffuser.evaluation.reference import Reference, reference
+from ediffuser.generate import colorize, generate, inpaint
+from ediffuser.model import Model
+from ediffuser.runtime.device import choose_device, choose_precision
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.noise import Noise, derived_seed
+from ediffuser.runtime.pixels import from_uint8, to_uint8
+from ediffuser.tasks import Inpainting, Unconditional
+from ediffuser.training.experiment import Experiment
+
+BATCH = 50
+FEWEST = 20
+"""Pictures below which the figures would say nothing."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured again and again.
+
+    Attributes:
+        experiment: The run.
+        pictures: Those that are compared with, and whose known part is given.
+        count: How many are made each time.
+        features: The network whose features are compared.
+        real: Its features of the pictures.
+        distance: The distance of each picture from its original; None where nothing is given, or pictures are small.
+    """
+
+    experiment: Experiment
+    pictures: Pictures
+    count: int
+    features: Features
+    real: Reference
+    distance: StLpips | None
+
+    @classmethod
+    def open(cls, experiment: Experiment) -> Self:
+        """Measures what is compared with: the held-out pictures, or without them those that are trained on.
+
+        Raises:
+            BadInputError: If there are too few pictures, they cannot be read, or a network's weights are missing.
+        """
+        pictures = (experiment.held_out or experiment.data).open()
+        count = min(experiment.evaluate_count, len(pictures))
+        if count < FEWEST:
+            raise BadInputError(
+                f"evaluate_every makes figures of at least {FEWEST} pictures, not of {count}: raise evaluate_count, or "
+                "give more pictures with --held-out"
+            )
+        device = choose_device() if os.environ.get("RANK") is None else torch.device("cpu")
+        features = open_features("auto", device)
+        given = not isinstance(experiment.model.task, Unconditional)
+        sides = experiment.data.resolution
+        distance = StLpips().to(device) if given and sides >= SMALLEST_PX else None
+        return cls(experiment, pictures, count, features, reference(pictures, features, count), distance)
+
+    @property
+    def description(self) -> str:
+        """What the figures are, in words."""
+        which = "held-out" if self.experiment.held_out else "training"
+        return f"{self.count} pictures against as many {which} ones, {self.features.name}"
+
+    @torch.no_grad()
+    def measure(self, average: nn.Module) -> dict[str, float]:
+        """The figures of these weights, by name.
+
+        Args:
+            average: The running mean of the weights, in evaluation mode.
+        """
+        device = next(average.parameters()).device
+        model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
+        moments, vectors, probabilities, distances = Moments.empty(self.features.dimensions), [], [], []
+        for start in range(0, self.count, BATCH):
+            indices = range(start, min(start + BATCH, self.count))
+            made, originals = self._make(model, indices)
+            seen = made.expand(-1, 3, -1, -1)
+            vectors.append(self.features(seen).cpu())
+            moments.add(vectors[-1])
+            if isinstance(self.features, Classifier):
+                probabilities.append(self.features.probabilities(seen).cpu())
+            if self.distance is not None and originals is not None:
+                distances.append(self.distance(from_uint8(seen), from_uint8(originals.expand(-1, 3, -1, -1))).cpu())
+        found = distribution_figures(
+            self.real,
+            moments,
+            torch.cat(vectors),
+            self.features,
+            torch.cat(probabilities) if probabilities else None,
+        )
+        measured = {figure.name: figure.value for figure in found}
+        return measured | ({"ST-LPIPS": torch.cat(distances).mean().item()} if distances else {})
+
+    def _make(self, model: Model, indices: range) -> tuple[Tensor, Tensor | None]:
+        """Pictures made of these indices, and their originals where something of them was given; uint8, on the CPU."""
+        task, seed = self.experiment.model.task, derived_seed("evaluation", self.experiment.seed)
+        first = indices.start
+        if isinstance(task, Unconditional):
+            return to_uint8(generate(model, count=len(indices), seed=seed, first_index=first).cpu()), None
+        originals = self.pictures.batch(indices)
+        images = from_uint8(originals)
+        if isinstance(task, Inpainting):
+            noise = Noise.rows(derived_seed("evaluation holes", self.experiment.seed), indices)
+            holes = task.holes.draw(noise, (images.shape[2], images.shape[3]))
+            return to_uint8(inpaint(model, images, holes, seed=seed, first_index=first).cpu()), originals
+        return to_uint8(colorize(model, images, seed=seed, first_index=first).cpu()), originals
