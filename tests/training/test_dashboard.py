@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import sys
 import time
 
@@ -18,6 +19,7 @@ from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint, tensors_from_bytes
 from ediffuser.runtime.component import from_json, to_json
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.signals import Stop
 from ediffuser.tasks import Colorization, Inpainting, Unconditional
 from ediffuser.training import Experiment, train
 from ediffuser.training.dashboard import Dashboard, TensorBoard, figures, record, starvation
@@ -312,3 +314,12 @@ def test_too_few_pictures_to_measure_with_are_refused_before_the_run(experiment,
     with pytest.raises(BadInputError, match="figures of at least 20 pictures, not of 12: raise evaluate_count"):
         run(experiment(**EVALUATED), tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_who_waits_for_the_run_to_stop_does_not_wait_for_figures(experiment, tmp_path, few):
+    plan, stop = experiment(**EVALUATED), Stop()
+    stop.signal = signal.SIGTERM
+    with Dashboard(plan, tmp_path / "run", stop=stop) as dashboard:
+        for one in train(plan, tmp_path / "run", device="cpu", stop=None):
+            dashboard.take(one)
+    assert not (tmp_path / "run" / "evaluations.jsonl").exists()

@@ -18,7 +18,7 @@ from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import checkpoints
 from ediffuser.runtime.distributed import processes, restarts
 from ediffuser.runtime.errors import BadInputError, unknown_name
-from ediffuser.runtime.signals import stop_on_signals
+from ediffuser.runtime.signals import Stop, stop_on_signals
 from ediffuser.training import Experiment, TrainingStep
 from ediffuser.training import train as train_steps
 from ediffuser.training.dashboard import TENSORBOARD, Dashboard, Sink, TensorBoard, record, starvation
@@ -61,7 +61,7 @@ def train(
         resume = resume or (restarts() > 0 and bool(checkpoints(out)))
         steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile, group=group, stop=stop)
         if group.first:
-            _report(steps, experiment, out)
+            _report(steps, experiment, out, stop)
         else:
             deque(steps, maxlen=0)
     if stop.signal == signal.SIGINT:
@@ -70,11 +70,11 @@ def train(
         print(f"stopped by {signal.Signals(stop.signal).name}; go on with --resume", flush=True)
 
 
-def _report(steps: Iterator[TrainingStep], experiment: Experiment, out: Path) -> None:
+def _report(steps: Iterator[TrainingStep], experiment: Experiment, out: Path, stop: Stop) -> None:
     """Takes the steps, and says on the terminal, in the log and on the dashboard what comes of them."""
     images, batch = experiment.images, experiment.batch
     print(f"{experiment.name}: {images} images in batches of {batch}, checkpoints in {out}", flush=True)
-    with _said(), Dashboard(experiment, out, _sinks(out)) as dashboard:
+    with _said(), Dashboard(experiment, out, _sinks(out), stop) as dashboard:
         for line in _reported(steps, experiment, out / "log.jsonl", dashboard):
             print(line, flush=True)
 

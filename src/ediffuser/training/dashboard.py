@@ -13,6 +13,7 @@ from torch import nn
 
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
+from ediffuser.runtime.signals import Stop
 from ediffuser.training.evaluation import Evaluation
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.loop import TrainingStep
@@ -134,13 +135,15 @@ class Dashboard:
     A run does not end because it cannot be shown: what cannot be written is said once and left out.
     """
 
-    def __init__(self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = ()) -> None:
-        """Chooses what the grids show and what is measured.
+    def __init__(
+        self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = (), stop: Stop | None = None
+    ) -> None:
+        """Chooses what the grids show and what is measured; measuring ends early where the run is to stop.
 
         Raises:
             BadInputError: If the pictures for them cannot be read or are too few, or a network's weights are missing.
         """
-        self._experiment, self._directory, self._sinks = experiment, directory, list(sinks)
+        self._experiment, self._directory, self._sinks, self._stop = experiment, directory, list(sinks), stop
         self._previews = Previews.open(experiment) if experiment.sample_every else None
         self._evaluation = Evaluation.open(experiment) if experiment.evaluate_every else None
         self._evaluations = StepLog(directory / EVALUATIONS, every_step=False)
@@ -186,7 +189,9 @@ class Dashboard:
         self._feed(lambda sink: sink.picture(name, pixels, images_seen))
 
     def _measure(self, evaluation: Evaluation, average: nn.Module, images_seen: int) -> None:
-        values = evaluation.measure(average)
+        values = evaluation.measure(average, self._stop)
+        if not values:
+            return
         for trouble in self._evaluations.add({"images_seen": images_seen, "what": evaluation.description, **values}):
             logger.warning("%s", trouble)
         self._feed(

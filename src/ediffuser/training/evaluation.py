@@ -23,10 +23,11 @@ from ediffuser.runtime.device import choose_device, choose_precision
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise, derived_seed
 from ediffuser.runtime.pixels import from_uint8, to_uint8
+from ediffuser.runtime.signals import Stop
 from ediffuser.tasks import Inpainting, Unconditional
 from ediffuser.training.experiment import Experiment
 
-BATCH = 50
+BATCH = 16
 FEWEST = 20
 """Pictures below which the figures would say nothing."""
 
@@ -79,16 +80,19 @@ class Evaluation:
         return f"{self.count} pictures against as many {which} ones, {self.features.name}"
 
     @torch.no_grad()
-    def measure(self, average: nn.Module) -> dict[str, float]:
+    def measure(self, average: nn.Module, stop: Stop | None = None) -> dict[str, float]:
         """The figures of these weights, by name.
 
         Args:
             average: The running mean of the weights, in evaluation mode.
+            stop: Whether somebody wants the run to stop: then there are no figures, for who waits is in a hurry.
         """
         device = next(average.parameters()).device
         model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
         moments, vectors, probabilities, distances = Moments.empty(self.features.dimensions), [], [], []
         for start in range(0, self.count, BATCH):
+            if stop:
+                return {}
             indices = range(start, min(start + BATCH, self.count))
             made, originals = self._make(model, indices)
             seen = made.expand(-1, 3, -1, -1)
