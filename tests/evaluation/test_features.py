@@ -33,7 +33,7 @@ def pictures(count: int, size: int = 32) -> Tensor:
 
 
 def test_weights_and_architecture_belong_together(network):
-    # Made by this code when it named 131 of 200 held-out pictures of 128 x 128 right, by 1,000 classes (60 per cent
+    # Made by this code when it named 131 of 200 crops of ImageNet, 128 x 128, right out of 1,000 classes (60 per cent
     # with symmetric padding). What ImageNet knows of a person in an orange suit with a helmet is a bobsled's crew.
     vectors, probabilities = network.both(torch.from_numpy(PORTRAIT).permute(2, 0, 1)[None])
     assert network.classes[probabilities.argmax()] == "bobsled"
