@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import tyro
 
 from ediffuser.cli.colorize import colorize
+from ediffuser.cli.evaluate import evaluate
 from ediffuser.cli.generate import generate
 from ediffuser.cli.inpaint import inpaint
 from ediffuser.cli.models import models
 from ediffuser.cli.serve import serve
+from ediffuser.cli.study import study
 from ediffuser.cli.submit import submit
 from ediffuser.cli.train import train
 from ediffuser.runtime.distributed import PeerError
@@ -26,6 +28,8 @@ COMMANDS = {
     "colorize": colorize,
     "generate": generate,
     "train": train,
+    "evaluate": evaluate,
+    "study": study,
     "submit": submit,
     "models": models,
 }

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ediffuser.data import Pictures
 from ediffuser.evaluation.features import Classifier, Features
-from ediffuser.evaluation.figures import Figure, bootstrap
+from ediffuser.evaluation.figures import Figure, Named, bootstrap
 from ediffuser.runtime.errors import BadInputError
 
 Z95 = 1.959963984540054
@@ -74,7 +74,7 @@ def feature_distances(one: Tensor, other: Tensor) -> Tensor:
     return torch.linalg.vector_norm(one.double() - other.double(), dim=1).float().cpu()
 
 
-def accuracy_figure(right: Tensor, classifier: Classifier, *, group: str = "", method: str = "") -> Figure:
+def accuracy_figure(right: Tensor, classifier: Named, *, group: str = "", method: str = "") -> Figure:
     """CA in percent of what `recognised` found, shape (N,), with Wilson's 95 % interval."""
     low, high = wilson_interval(int(right.sum()), len(right))
     return Figure(
@@ -92,7 +92,7 @@ def accuracy_figure(right: Tensor, classifier: Classifier, *, group: str = "", m
     )
 
 
-def distance_figure(distances: Tensor, features: Features, *, group: str = "", method: str = "") -> Figure:
+def distance_figure(distances: Tensor, features: Named, *, group: str = "", method: str = "") -> Figure:
     """PD, the mean of what `perceptual_distances` found, shape (N,), with its bootstrap interval."""
     low, high = bootstrap(distances)
     return Figure(

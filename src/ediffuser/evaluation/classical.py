@@ -4,7 +4,7 @@ Each is a `Fill` of `ediffuser.evaluation.inpainting` and works on 8-bit picture
 is not looked at, and the known pixels are those of `images`. Nothing is drawn, so the index plays no part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 
@@ -69,3 +69,11 @@ def _one_by_one(images: Tensor, holes: Tensor, fill: Callable[[np.ndarray, np.nd
     masks = holes[:, 0].to(torch.uint8).cpu().numpy()
     filled = np.stack([fill(picture, hole) for picture, hole in zip(pixels, masks, strict=True)])
     return torch.where(holes > 0, from_uint8(torch.from_numpy(filled)).permute(0, 3, 1, 2).to(images), images)
+
+
+CLASSICAL: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "telea": telea,
+    "navier-stokes": navier_stokes,
+    "biharmonic": biharmonic,
+}
+"""The methods by name."""

@@ -12,11 +12,15 @@ LOCK = ".lock"
 
 
 @contextmanager
-def only_one(directory: Path) -> Iterator[None]:
+def only_one(directory: Path, use: str = "being trained") -> Iterator[None]:
     """Holds a directory within the block, so that nobody else can.
 
     The kernel frees it when the process ends, after `kill -9` too; the file is left, for to remove it would let two
     processes lock two files of the same name.
+
+    Args:
+        directory: What is held.
+        use: What for, as the others are told.
 
     Raises:
         BadInputError: If another process holds it, or the file cannot be made.
@@ -27,19 +31,19 @@ def only_one(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise BadInputError(f"cannot write {path}: {error.strerror}; choose a place that can be written to") from error
     try:
-        _take(descriptor, directory)
+        _take(descriptor, directory, use)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, directory: Path) -> None:
+def _take(descriptor: int, directory: Path, use: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
         raise BadInputError(
-            f"{directory} is being trained by another process ({holder}); wait for it to end, or choose another --out"
+            f"{directory} is {use} by another process ({holder}); wait for it to end, or choose another --out"
         ) from None
     try:
         os.ftruncate(descriptor, 0)

@@ -1,0 +1,153 @@
+"""Everything that an evaluation needs, opened, and the one function that measures a piece of it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ediffuser.data import Pictures
+from ediffuser.evaluation.accuracy import class_numbers
+from ediffuser.evaluation.comparison import Sight, rgb
+from ediffuser.evaluation.inpainting import HOLES, draw_holes
+from ediffuser.evaluation.likelihoods import bits_per_dim
+from ediffuser.evaluation.making import Make, ModelMake, method, variations
+from ediffuser.evaluation.parts import Measured
+from ediffuser.evaluation.plan import LIKELIHOOD, MODEL, REFERENCE, SPEED, Piece, Plan
+from ediffuser.evaluation.reference import reference
+from ediffuser.evaluation.speed import batch_size, machine_name, timed_batches
+from ediffuser.model import Model
+from ediffuser.runtime.pixels import from_uint8
+
+SHOWN = 8
+"""How many pictures of a method's first batch are kept to be shown."""
+
+SHOWN_FREE = 64
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A plan with all that it names.
+
+    Attributes:
+        plan: What is measured.
+        model: The model.
+        pictures: The data.
+        sight: The networks that look at pictures.
+    """
+
+    plan: Plan
+    model: Model
+    pictures: Pictures
+    sight: Sight
+
+    @property
+    def compared_with(self) -> int:
+        """How many pictures the results are compared with as a set: their originals; for pictures from nothing, all."""
+        return len(self.pictures) if self.plan.task == "generation" else self.plan.count
+
+    def try_out(self) -> None:
+        """Poses the task to the model on one picture, without painting it.
+
+        Raises:
+            BadInputError: If the model was trained on another task, or sampler and conditioning do not fit it.
+        """
+        originals = self.pictures.batch([0])
+        holes = draw_holes(HOLES[self.plan.holes[0]], range(1), self._size) if self.plan.task == "inpainting" else None
+        ModelMake(self.plan, self.model).steps(originals, holes, self._keys(range(1)))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return (self.model.resolution, self.model.resolution)
+
+    @torch.no_grad()
+    def measure(self, piece: Piece) -> Measured:
+        """What a piece measures; the same numbers whenever, wherever and after whatever it is called.
+
+        Raises:
+            BadInputError: If the model cannot do the task, or a picture is damaged.
+        """
+        if piece.method == REFERENCE:
+            return self._reference()
+        if piece.method == LIKELIHOOD:
+            return self._likelihood(piece)
+        if piece.method == SPEED:
+            return self._speed()
+        if self.plan.task == "generation":
+            return self._generated(piece)
+        return self._filled(piece)
+
+    def _reference(self) -> Measured:
+        if self.sight.features is None:
+            return {"count": torch.tensor(self.compared_with)}
+        found = reference(self.pictures, self.sight.features, self.compared_with, batch=self.plan.batch)
+        return found.moments.to_tensors() | {"features": found.features}
+
+    def _likelihood(self, piece: Piece) -> Measured:
+        levels, keys = self.pictures.batch(piece.indices), self._keys(piece.indices)
+        found = bits_per_dim(self.model, levels, keys, self._holes(piece), self.plan.nll)
+        return {"bits": found.value}
+
+    def _speed(self) -> Measured:
+        """Seconds for each of some batches, by the dissertation's protocol."""
+        plan, images, holes = self.plan, None, None
+        size = batch_size(self.model.resolution)
+        if plan.task != "generation":
+            rows = [k % len(self.pictures) for k in range(size)]
+            images = from_uint8(self.pictures.batch(rows))
+        if plan.task == "inpainting":
+            holes = draw_holes(HOLES[plan.holes[-1]], range(size), self._size)
+        found = timed_batches(
+            self.model, plan.way, images=images, holes=holes, conditioning=plan.conditioning, seed=plan.seed
+        )
+        machine = torch.tensor(list(machine_name(self.model.device).encode()), dtype=torch.uint8)
+        return {"seconds": torch.tensor([each.seconds for each in found]).double(), "machine": machine}
+
+    def _holes(self, piece: Piece) -> Tensor | None:
+        return draw_holes(HOLES[piece.group], piece.indices, self._size) if piece.group else None
+
+    def _generated(self, piece: Piece) -> Measured:
+        made, calls = ModelMake(self.plan, self.model)(torch.empty(0), None, self._keys(piece.indices))
+        found = {"calls": calls} | self.sight.seen(made, classified=True)
+        return found | ({"shown": rgb(made[:SHOWN_FREE])[:, None]} if piece.start == 0 else {})
+
+    def _filled(self, piece: Piece) -> Measured:
+        originals = self.pictures.batch(piece.indices)
+        holes = self._holes(piece)
+        make, keys = method(piece.method, self.plan, self.model), self._keys(piece.indices)
+        made, calls = make(originals, holes, keys)
+        found = self.sight.compared(made, originals, holes) | self.sight.seen(made, classified=not piece.group)
+        if calls is not None:
+            found |= {"calls": calls} | self._variety(piece, make, originals, holes, made)
+        if piece.start == 0 and "shown" not in found:
+            found["shown"] = rgb(made[:SHOWN])[:, None]
+        return found | self._labelled(piece, found) | self._seen_by_eye(piece, originals, holes)
+
+    def _variety(self, piece: Piece, make: Make, originals: Tensor, holes: Tensor | None, made: Tensor) -> Measured:
+        """How the variations of the first pictures differ. The first variation is made already."""
+        count = min(self.plan.diverse - piece.start, len(made))
+        if self.plan.variations == 1 or count < 1:
+            return {}
+        few = None if holes is None else holes[:count]
+        keys = [(seed + 1, index) for seed, index in self._keys(piece.indices)[:count]]
+        more = variations(make, originals[:count], few, keys, self.plan.variations - 1)
+        several = torch.cat([made[:count, None], more], dim=1).expand(-1, -1, 3, -1, -1)
+        shown = {"shown": several[:SHOWN]} if piece.start == 0 else {}
+        return self.sight.variety(several, few) | shown
+
+    def _labelled(self, piece: Piece, found: Measured) -> Measured:
+        """Whether the network that looks at a picture gives it the class that the data do, where both know classes."""
+        known = getattr(self.sight.features, "classes", ())
+        if "probabilities" not in found or not self.pictures.classes or not {*self.pictures.classes} <= {*known}:
+            return {}
+        labels = class_numbers(self.pictures, known)[piece.start : piece.stop]
+        return {"right": (found["probabilities"].argmax(1) == labels).float()}
+
+    def _seen_by_eye(self, piece: Piece, originals: Tensor, holes: Tensor | None) -> Measured:
+        """The originals and the holes that belong to the pictures shown."""
+        if piece.start > 0 or piece.method != MODEL:
+            return {}
+        shown = {"originals": rgb(originals[:SHOWN])}
+        return shown if holes is None else shown | {"holes": holes[:SHOWN].to(torch.uint8)}
+
+    def _keys(self, indices: range) -> list[tuple[int, int]]:
+        return [(self.plan.seed, index) for index in indices]

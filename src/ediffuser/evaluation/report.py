@@ -1,0 +1,101 @@
+"""The files of a finished evaluation: figures.json, table.md and grid.png, made of its parts alone."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from ediffuser.evaluation.figures import Context, Figure
+from ediffuser.evaluation.parts import Parts
+from ediffuser.evaluation.plan import SPEED, Piece
+from ediffuser.evaluation.record import Record
+from ediffuser.evaluation.sheet import sheet
+from ediffuser.evaluation.speed import batch_size
+from ediffuser.evaluation.summary import figures
+from ediffuser.runtime.files import write_atomically
+
+FIGURES, TABLE, GRID = "figures.json", "table.md", "grid.png"
+
+
+def write_report(out: Path) -> None:
+    """Writes the three files, each whole or not at all.
+
+    Raises:
+        BadInputError: If the evaluation is not finished, or a part is damaged.
+    """
+    record = Record.read(out)
+    context, found = figures(out)
+    content = {"context": dataclasses.asdict(context), "figures": [dataclasses.asdict(figure) for figure in found]}
+    write_atomically(out / FIGURES, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
+    parts = Parts(out)
+    machine = parts.read(Piece(SPEED, 0, 0))["machine"].numpy().tobytes().decode() if record.plan.speed else ""
+    write_atomically(out / TABLE, f"{table(found)}\n\n{notes(record, context, found, machine)}\n".encode())
+    write_atomically(out / GRID, _png(sheet(record, parts)))
+
+
+def table(found: Sequence[Figure]) -> str:
+    """All figures as Markdown: a table for each kind of hole, methods down, or one line a figure where there is one."""
+    groups = dict.fromkeys(figure.group for figure in found)
+    return "\n\n".join(_table(group, [figure for figure in found if figure.group == group]) for group in groups)
+
+
+def _table(group: str, found: Sequence[Figure]) -> str:
+    methods, names = dict.fromkeys(f.method for f in found), dict.fromkeys(_title(f) for f in found)
+    cells = {(figure.method, _title(figure)): _cell(figure) for figure in found}
+    if len(methods) == 1:
+        lines = [["figure", "value [95 %]", "pictures"], ["---"] * 3]
+        lines += [[_title(figure), _cell(figure), str(figure.count)] for figure in found]
+    else:
+        lines = [[f"{group} holes" if group else "", *names], ["---"] * (len(names) + 1)]
+        lines += [[method, *(cells.get((method, name), "") for name in names)] for method in methods]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _title(figure: Figure) -> str:
+    arrow = {"low": "↓", "high": "↑"}[figure.better]
+    return f"{figure.name}{f', {figure.unit}' if figure.unit else ''} {arrow}"
+
+
+def _cell(figure: Figure) -> str:
+    digits = 1 if figure.unit in ("dB", "calls") else 4
+    interval = "" if figure.low is None else f" [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+    return f"{figure.value:.{digits}f}{interval}"
+
+
+def notes(record: Record, context: Context, found: Iterable[Figure], machine: str = "") -> str:
+    """The lines under a table: all that its figures depend on."""
+    plan = record.plan
+    lookers = [
+        f"{name} under {looker.name}, sha256 {looker.sha256[:12]}" + (looker.resize and f", pictures {looker.resize}")
+        for name, looker in (("sets compared", record.features), ("pairs compared", record.distance))
+        if looker is not None
+    ]
+    lines = [
+        f"{context.model} (weights sha256 {context.model_sha256[:12]}), {context.task}, {context.count} pictures, seed "
+        f"{context.seed}, {plan.precision}; {plan.way}; NFE {context.nfe:.1f}, counted",
+        f"data: {context.reference}, {context.split}, {record.data_count} pictures (sha256 "
+        f"{context.reference_sha256[:12]}), {context.resize}; rounded to {context.rounding}",
+        *lookers,
+    ]
+    if record.hole_set:
+        lines.append(f"holes: {record.hole_set}; figures without 'in the hole' are over the whole picture")
+    if record.counted:
+        lines.append(f"likelihood of {record.counted}, over the first {min(plan.likely, plan.count)} pictures")
+    if any(figure.name.startswith("diversity") for figure in found):
+        few = min(plan.diverse, plan.count)
+        lines.append(f"diversity: pairs of {plan.variations} pictures of each of the first {few} observations")
+    if machine:
+        lines.append(
+            f"time for a batch of {batch_size(plan.data.resolution)} pictures, mean and deviation of 10: {machine}"
+        )
+    lines.append("in brackets 95 % intervals over the pictures; of a time its standard deviation either way")
+    return "  \n".join(lines)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

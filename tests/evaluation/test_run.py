@@ -1,0 +1,246 @@
+"""What an evaluation measures is what the facade makes, and how it ends when it is asked to."""
+
+import dataclasses
+import json
+import signal
+
+import pytest
+import torch
+from evaluations import Killable
+
+import ediffuser
+from ediffuser.data import ImageFolder
+from ediffuser.evaluation.classical import telea
+from ediffuser.evaluation.frechet import frechet_distance
+from ediffuser.evaluation.inpainting import HOLES, compose, draw_holes
+from ediffuser.evaluation.moments import Moments
+from ediffuser.evaluation.parts import Parts
+from ediffuser.evaluation.plan import MODEL, REFERENCE, Piece, Plan
+from ediffuser.evaluation.record import Looker, Record
+from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.sets import set_figures
+from ediffuser.evaluation.similarity import psnr_db
+from ediffuser.evaluation.summary import figures, scores
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.lock import only_one
+from ediffuser.runtime.pixels import from_uint8, to_uint8
+from ediffuser.runtime.signals import Stop
+from ediffuser.samplers import Ddim, ProbabilityFlow
+from ediffuser.tasks import Colorization, Inpainting, Unconditional
+
+FEW = Ddim(steps=2, eta=1)
+
+
+@pytest.fixture
+def plan(trained, photos):
+    """Six pictures, one kind of hole, one baseline, no network that looks at them."""
+
+    def make(task=Inpainting(), **changes) -> Plan:  # noqa: B008
+        kind = "generation" if isinstance(task, Unconditional) else task.kind
+        fields = {
+            "model": str(trained(task)),
+            "task": kind,
+            "data": ImageFolder(path=str(photos), resolution=32),
+            "count": 6,
+            "batch": 4,
+            "sampler": FEW,
+            "holes": ("brush",),
+            "baselines": ("telea",) if kind == "inpainting" else (),
+            "features": "none",
+            "distance": "none",
+            "variations": 1,
+            "precision": "float32",
+        }
+        return Plan(**(fields | changes))
+
+    return make
+
+
+def run(plan, out, **options):
+    return list(evaluate(plan, out, device="cpu", **options))
+
+
+def by_method(out):
+    return {each.method: each.values for each in scores(out)}
+
+
+def test_the_scores_of_each_picture_are_those_of_what_the_facade_paints(plan, tmp_path):
+    wanted = plan()
+    run(wanted, tmp_path / "out")
+    model, pictures = ediffuser.load(wanted.model, device="cpu", precision="float32"), wanted.data.open()
+    originals = pictures.batch(range(6))
+    holes, images = draw_holes(HOLES["brush"], range(6), (32, 32)), from_uint8(originals)
+    painted = {
+        "telea": compose(images, telea(images, holes), holes),
+        # Batches of the plan, for in another a picture may differ in its last bit and so in a grey level.
+        MODEL: torch.cat(
+            [
+                compose(
+                    images[part],
+                    ediffuser.inpaint(model, images[part], holes[part], sampler=FEW, first_index=part.start),
+                    holes[part],
+                )
+                for part in (slice(0, 4), slice(4, 6))
+            ]
+        ),
+    }
+    found = by_method(tmp_path / "out")
+    for method, results in painted.items():
+        assert torch.equal(found[method]["psnr_hole"], psnr_db(results, originals, holes))
+        assert torch.equal(found[method]["psnr"], psnr_db(results, originals))
+    context, means = figures(tmp_path / "out")
+    assert context.nfe == 2
+    mean = next(figure for figure in means if figure.method == MODEL and figure.name == "PSNR in the hole")
+    assert mean.value == pytest.approx(found[MODEL]["psnr_hole"].mean().item(), rel=1e-12)
+    assert mean.low < mean.value < mean.high
+
+
+def test_colours_and_pictures_from_nothing_are_the_facades(plan, tmp_path):
+    for task, make in (
+        (Colorization(), lambda model, images: ediffuser.colorize(model, images, sampler=FEW)),
+        (Unconditional(), lambda model, images: ediffuser.generate(model, count=4, sampler=FEW)),
+    ):
+        wanted = plan(task)
+        run(wanted, tmp_path / task.kind)
+        shown = Parts(tmp_path / task.kind).read(Piece(MODEL, 0, 4))["shown"][:, 0]
+        model = ediffuser.load(wanted.model, device="cpu", precision="float32")
+        assert torch.equal(shown, to_uint8(make(model, from_uint8(wanted.data.open().batch(range(4))))))
+
+
+def test_the_second_variation_is_the_picture_of_the_next_seed(plan, tmp_path):
+    run(plan(variations=3), tmp_path / "several")
+    run(plan(seed=1), tmp_path / "next")
+    several, following = (
+        Parts(tmp_path / name).read(Piece(MODEL, 0, 4, "brush"))["shown"] for name in ("several", "next")
+    )
+    assert several.shape[1] == 3
+    assert torch.equal(several[:, 1], following[:, 0])
+
+
+def test_figures_hardly_depend_on_the_batch(plan, tmp_path):
+    """Trap 42: a picture depends on (seed, index); in another batch it differs by a grey level at most."""
+    found = []
+    for batch in (1, 4, 6):
+        run(plan(batch=batch), tmp_path / str(batch))
+        found.append(by_method(tmp_path / str(batch)))
+    for other in found[1:]:
+        assert torch.equal(found[0]["telea"]["psnr"], other["telea"]["psnr"])
+        assert (found[0][MODEL]["psnr_hole"] - other[MODEL]["psnr_hole"]).abs().max() < 0.05
+
+
+def test_the_first_pictures_of_a_larger_evaluation_are_those_of_a_smaller_one(plan, tmp_path):
+    run(plan(count=4), tmp_path / "four")
+    run(plan(), tmp_path / "six")
+    four, six = by_method(tmp_path / "four"), by_method(tmp_path / "six")
+    assert torch.equal(four[MODEL]["psnr_hole"], six[MODEL]["psnr_hole"][:4])
+
+
+def test_calls_are_counted_where_a_sampler_chooses_its_steps(plan, tmp_path):
+    """Trap 20: NFE is measured."""
+    run(plan(Unconditional(), sampler=ProbabilityFlow(tolerance=0.1, t_end=0.1)), tmp_path / "out")
+    calls = by_method(tmp_path / "out")[MODEL]["calls"]
+    assert len(calls.unique()) > 1 or calls[0] > 6
+    assert figures(tmp_path / "out")[0].nfe == calls.mean().item()
+
+
+def test_diversity_is_of_the_first_pictures_and_of_one_answer_none(plan, tmp_path):
+    run(plan(variations=2, diverse=5), tmp_path / "out")
+    values = by_method(tmp_path / "out")
+    assert len(values[MODEL]["variety_ssim_hole"]) == 5
+    assert values[MODEL]["variety_ssim_hole"].max() < 0.999
+    assert "variety_ssim_hole" not in values["telea"]
+
+
+def test_sets_of_2000_have_a_frechet_distance_that_streams_and_is_exact(plan, tmp_path):
+    """FD(x, x) = 0; of another set that of all its features at once; 1,999 pictures have none (trap 35)."""
+    random = torch.Generator().manual_seed(0)
+    real, fake = (torch.randn(2000, 8, generator=random), 0.3 + torch.randn(2000, 8, generator=random))
+    for count in (2000, 1999):
+        wanted = plan(Unconditional(), count=count, batch=600)
+        parts = Parts(tmp_path / str(count))
+        parts.write(Piece(REFERENCE, 0, count), Moments.of(real[:count]).to_tensors() | {"features": real[:count]})
+        looker = Looker(name="noise", sha256="0", family="noise")
+        record = Record(
+            plan=wanted, model_sha256="0", data_sha256="0", data_count=count, resize="as stored", features=looker
+        )
+        pieces = [piece for piece in wanted.pieces() if piece.method == MODEL]
+        distances = {0.0: real, frechet_distance(Moments.of(fake), Moments.of(real)): fake}
+        for distance, features in distances.items() if count == 2000 else [(0.0, real)]:
+            for piece in pieces:
+                parts.write(piece, {"features": features[piece.start : piece.stop]})
+            found = {figure.name: figure for figure in set_figures(record, parts).of(pieces)}
+            assert ("FD" in found) == (count == 2000)
+            assert "KD" in found
+            if count == 2000:
+                assert found["FD"].value == pytest.approx(distance, rel=1e-9, abs=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------ how it ends
+
+
+def test_progress_counts_the_pieces_and_a_finished_evaluation_has_none_left(plan, tmp_path):
+    steps = run(plan(), tmp_path / "out")
+    assert [(step.done, step.total) for step in steps] == [(done, 5) for done in range(6)]
+    assert [step.piece.name for step in steps[1:]][:3] == [
+        "reference-0000000", "brush-telea-0000000", "brush-telea-0000004",
+    ]  # fmt: skip
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "parts").iterdir()}
+    assert [(step.done, step.piece) for step in run(plan(), tmp_path / "out")] == [(5, None)]
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "parts").iterdir()}
+
+
+def test_one_that_is_asked_to_stop_ends_after_its_piece_and_goes_on_later(plan, tmp_path):
+    stop, steps = Stop(), []
+    for step in evaluate(plan(), tmp_path / "out", device="cpu", stop=stop):
+        steps.append(step)
+        if step.done == 2:
+            stop.signal = signal.SIGTERM
+    assert steps[-1].done == 2
+    assert not (tmp_path / "out" / "figures.json").exists()
+    assert run(plan(), tmp_path / "out")[0].done == 2
+    assert (tmp_path / "out" / "figures.json").exists()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGUSR1, 0), (signal.SIGINT, 130)])
+def test_signals_end_it_between_two_pieces(number, code, trained, photos, tmp_path):
+    arguments = ("--data", str(photos), "--task", "inpainting", "--count", "10", "--batch", "1", "--holes", "thin")
+    plain = ("--features", "none", "--distance", "none", "--steps", "2", "--device", "cpu", "--baselines", "telea")
+    killable = Killable((str(trained(Inpainting())), *arguments, *plain), tmp_path / "run")
+    process = killable.start(pause_s=0.05)
+    killable.wait_until_working(process)
+    import os
+
+    os.kill(process.pid, number)
+    process.join(60)
+    assert process.exitcode == code
+    assert not killable.leftovers()
+    assert killable.parts() < 21
+    assert not (killable.out / "figures.json").exists()
+    assert killable.finish() == 0
+
+
+def test_a_directory_in_use_is_refused(plan, tmp_path):
+    (tmp_path / "out").mkdir()
+    with only_one(tmp_path / "out"), pytest.raises(BadInputError, match="is being written by another process"):
+        run(plan(), tmp_path / "out")
+
+
+def test_a_report_without_all_of_its_parts_is_refused(plan, tmp_path):
+    run(plan(), tmp_path / "out")
+    (tmp_path / "out" / "parts" / "brush-model-0000004.safetensors").unlink()
+    with pytest.raises(BadInputError, match="brush-model-0000004"):
+        figures(tmp_path / "out")
+    with pytest.raises(BadInputError, match=r"plan\.json is missing"):
+        figures(tmp_path)
+
+
+def test_the_record_holds_no_place_of_the_machine(plan, photos, tmp_path):
+    run(plan(), tmp_path / "out")
+    text = "".join((tmp_path / "out" / name).read_text() for name in ("plan.json", "figures.json", "table.md"))
+    assert str(photos.parent) not in text
+    record = Record.read(tmp_path / "out")
+    assert record.plan == dataclasses.replace(
+        plan(), model=record.plan.model, data=dataclasses.replace(plan().data, path=photos.name)
+    )
+    assert json.loads((tmp_path / "out" / "figures.json").read_text())["context"]["reference"] == photos.name
