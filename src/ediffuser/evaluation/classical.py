@@ -45,7 +45,7 @@ def navier_stokes(images: Tensor, holes: Tensor, first_index: int = 0) -> Tensor
 def biharmonic(images: Tensor, holes: Tensor, first_index: int = 0) -> Tensor:
     """scikit-image's biharmonic equations (Damelin & Hoang 2018); arguments and errors as of `telea`.
 
-    Slow: seconds for a large hole.
+    The slowest: a tenth of a second for a hole of 128 x 128 pixels, seconds for larger ones.
     """
     restoration = _optional("skimage.restoration", "scikit-image")
 
