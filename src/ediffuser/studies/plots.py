@@ -1,0 +1,138 @@
+"""The plots of a report, as SVG that stands by itself; the same figures give the same bytes."""
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+from ediffuser.evaluation.figures import Figure
+from ediffuser.evaluation.optional import optional
+from ediffuser.studies.results import Result
+from ediffuser.studies.study import Study
+
+PLOTTED = (("FID", "FD"), ("KID", "KD"), ("LPIPS", "ST-LPIPS"), ("PSNR in the hole", "PSNR"))
+"""Figures that are shown against calls of the network, if there are at least two points."""
+
+STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
+BINS = 80
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot.
+
+    Attributes:
+        name: Of its file, without the ending.
+        title: Above it.
+        svg: The drawing, one `<svg>` element.
+    """
+
+    name: str
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is drawn at one place of a line: a mean and how far it reaches down and up."""
+
+    nfe: float
+    value: float
+    low: float
+    high: float
+
+
+def against_calls(study: Study, results: Mapping[str, Result]) -> list[Plot]:
+    """Figures against calls of the network for each task, a line for each series: the dissertation's Figure 4.4."""
+    plots = []
+    for task in dict.fromkeys(cell.task for cell in study.cells):
+        for names in PLOTTED:
+            lines, label = _lines(study, results, task, names)
+            if sum(len(points) for points in lines.values()) >= 2:
+                title = f"{label} against calls of the network, {task}"
+                slug = re.sub(r"[^a-z]+", "-", label.lower()).strip("-")
+                plots.append(Plot(f"{task}-{slug}", title, _drawn(lines, label, f"{task}-{slug}")))
+    return plots
+
+
+def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plot | None:
+    """The simple loss of each model against images seen, in means over equal parts of the run; None without a log."""
+    lines = {name: _binned(log) for name, log in logs.items() if log}
+    if not lines:
+        return None
+    figure, axes = _axes()
+    for name, (seen, loss) in lines.items():
+        axes.plot(seen, loss, label=name, linewidth=1)
+    axes.set(xlabel="images seen", ylabel="simple loss", yscale="log")
+    axes.legend(fontsize=7)
+    return Plot("training", "Training curves", _svg(figure, "training"))
+
+
+def _lines(
+    study: Study, results: Mapping[str, Result], task: str, names: tuple[str, ...]
+) -> tuple[dict[str, list[Point]], str]:
+    """The points of each series in the order of their calls; those of several seeds are one, and reach over all."""
+    found: dict[str, dict[str, list[tuple[float, Figure]]]] = defaultdict(lambda: defaultdict(list))
+    label = names[-1]
+    for table in study.tables:
+        for cell in table.cells:
+            result = results.get(cell.name)
+            figure = result.figure(*names) if result else None
+            if result and figure and cell.task == task:
+                found[cell.series or table.title][cell.label].append((result.calls, figure))
+                label = figure.name + (f", {figure.unit}" if figure.unit else "")
+    return {series: sorted(map(_point, rows.values()), key=lambda p: p.nfe) for series, rows in found.items()}, label
+
+
+def _point(figures: Sequence[tuple[float, Figure]]) -> Point:
+    values = [figure.value for _, figure in figures]
+    nfe, mean = fmean(calls for calls, _ in figures), fmean(values)
+    if len(values) > 1:
+        return Point(nfe, mean, min(values), max(values))
+    only = figures[0][1]
+    return Point(nfe, mean, mean if only.low is None else only.low, mean if only.high is None else only.high)
+
+
+def _drawn(lines: Mapping[str, Sequence[Point]], label: str, salt: str) -> str:
+    figure, axes = _axes()
+    for series, points in lines.items():
+        values = [point.value for point in points]
+        reach = [[v - p.low for v, p in zip(values, points)], [p.high - v for v, p in zip(values, points)]]  # noqa: B905
+        axes.errorbar(
+            [point.nfe for point in points], values, yerr=reach, label=series, marker="o", markersize=3, linewidth=1
+        )
+    axes.set(xlabel="calls of the network for a picture (NFE)", ylabel=label, xscale="log")
+    if min(point.low for points in lines.values() for point in points) > 0:
+        axes.set_yscale("log")
+    axes.legend(fontsize=7)
+    return _svg(figure, salt)
+
+
+def _binned(log: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[float]]:
+    bins = min(BINS, len(log))
+    edges = [len(log) * k // bins for k in range(bins + 1)]
+    parts = [log[a:b] for a, b in pairwise(edges)]
+    seen = [float(part[-1]["images_seen"]) for part in parts]
+    return seen, [fmean(step.get("loss_simple", step["loss"]) for step in part) for part in parts]
+
+
+def _axes() -> tuple[Any, Any]:
+    # Figures of their own, without pyplot: it keeps them all, and chooses a window system.
+    matplotlib = optional("matplotlib", "matplotlib")
+    figures = optional("matplotlib.figure", "matplotlib")
+    with matplotlib.rc_context(STYLE):
+        figure = figures.Figure(figsize=(7.5, 4.2), layout="constrained")
+        return figure, figure.add_subplot()
+
+
+def _svg(figure: Any, salt: str) -> str:  # noqa: ANN401 - matplotlib is optional
+    matplotlib, buffer = optional("matplotlib", "matplotlib"), io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": salt}):
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    drawing = buffer.getvalue()
+    return drawing[drawing.index("<svg") :]

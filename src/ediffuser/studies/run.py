@@ -1,0 +1,142 @@
+"""Runs what of a study is missing: models, then evaluations, then the report. Killed at any instant, it goes on."""
+
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ediffuser.evaluation.run import evaluate
+from ediffuser.runtime.signals import Stop
+from ediffuser.studies.hours import MACHINES, evaluation_hours, training_hours
+from ediffuser.studies.inputs import Inputs
+from ediffuser.studies.report import write_report
+from ediffuser.studies.results import FOLDER, read_result
+from ediffuser.studies.study import Cell, Study, TrainedModel
+from ediffuser.studies.training import check_run, finished, images_seen, run_directory, train_model
+
+Part = Literal["models", "evaluations", "report"]
+SAID_EVERY_S = 30
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What is left to do, and how long it will take.
+
+    Attributes:
+        models: To be trained, or trained on, each with its hours.
+        cells: To be evaluated, each with its hours.
+    """
+
+    models: tuple[tuple[TrainedModel, float], ...]
+    cells: tuple[tuple[Cell, float], ...]
+
+    @property
+    def hours(self) -> float:
+        """Of everything, about."""
+        return sum(hours for _, hours in (*self.models, *self.cells))
+
+
+def missing(study: Study, out: Path) -> Missing:
+    """What a study has not done yet in the directory of all studies.
+
+    Raises:
+        BadInputError: If an evaluation's figures are damaged.
+    """
+    machine = MACHINES[study.size]
+    models = [
+        (model, training_hours(model, machine, model.experiment.images - images_seen(out, model)))
+        for model in study.models
+        if not finished(out, model)
+    ]
+    cells = [
+        (cell, evaluation_hours(cell, machine)) for cell in study.cells if read_result(out / FOLDER / cell.name) is None
+    ]
+    return Missing(tuple(models), tuple(cells))
+
+
+def run(
+    study: Study,
+    inputs: Inputs,
+    out: Path,
+    *,
+    only: Part | None = None,
+    hours: float | None = None,
+    device: str = "auto",
+    stop: Stop | None = None,
+) -> Iterator[str]:
+    """Does what is missing, and writes the report of what there is.
+
+    Args:
+        study: Which.
+        inputs: Its data.
+        out: The directory of all studies: models/, evaluations/ and reports/.
+        only: Does this part alone.
+        hours: Begins nothing more after so many, and leaves the rest for the next time.
+        device: "auto", "cpu", "cuda", ...
+        stop: Once it is true, the step or piece at hand is finished, the report written, and that is all.
+
+    Yields:
+        Lines for the terminal.
+
+    Raises:
+        BadInputError: If data cannot be used, or a directory holds something else.
+    """
+    ending = _Ending(stop, None if hours is None else time.monotonic() + 3600 * hours)
+    for model in study.models:
+        check_run(out, model, inputs.training(model))
+    if only in (None, "models"):
+        yield from _models(study, inputs, out, device, ending)
+    if only in (None, "evaluations"):
+        yield from _evaluations(study, inputs, out, device, ending)
+    if only in (None, "report"):
+        yield f"report: {write_report(study, inputs, out)}"
+
+
+@dataclass
+class _Ending:
+    """When no more is begun: when a signal says so, or the time is up. The work at hand only looks at `bell`."""
+
+    stop: Stop | None
+    deadline: float | None
+    bell: Stop = field(default_factory=Stop)
+
+    def __bool__(self) -> bool:
+        if self.stop:
+            self.bell.signal = self.stop.signal
+        elif self.deadline is not None and time.monotonic() >= self.deadline:
+            self.bell.signal = signal.SIGTERM
+        return bool(self.bell)
+
+
+def _models(study: Study, inputs: Inputs, out: Path, device: str, ending: _Ending) -> Iterator[str]:
+    for number, model in enumerate(study.models, start=1):
+        if ending or finished(out, model):
+            continue
+        name, images = f"model {number}/{len(study.models)}, {model.name}", model.experiment.images
+        yield f"{name}: training in {run_directory(out, model)}"
+        said = time.monotonic()
+        for seen in train_model(out, model, inputs.training(model), device, ending.bell):
+            if ending:
+                said = 0.0  # the last line says where it stopped
+            if time.monotonic() - said >= SAID_EVERY_S or seen >= images:
+                yield f"{name}: {seen}/{images} images"
+                said = time.monotonic()
+
+
+def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _Ending) -> Iterator[str]:
+    for number, cell in enumerate(study.cells, start=1):
+        directory = out / FOLDER / cell.name
+        if ending or read_result(directory) is not None:
+            continue
+        name = f"evaluation {number}/{len(study.cells)}, {cell.name}"
+        if not finished(out, cell.model):
+            yield f"{name}: left out, for its model is not trained yet"
+            continue
+        plan = cell.plan(str(run_directory(out, cell.model)), *inputs.judging(cell))
+        said = 0.0
+        for progress in evaluate(plan, directory, device=device, stop=ending.bell):
+            if ending or time.monotonic() - said >= SAID_EVERY_S or progress.done == progress.total:
+                yield f"{name}: {progress.done}/{progress.total} pieces"
+                said = time.monotonic()

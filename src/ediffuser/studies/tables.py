@@ -1,0 +1,150 @@
+"""Tables of figures beside the dissertation's rows, as text: what HTML and Markdown are both made of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ediffuser.evaluation.figures import Figure
+from ediffuser.studies.claims import Claim, Outcome
+from ediffuser.studies.published import PUBLISHED, PublishedTable
+from ediffuser.studies.results import Result
+from ediffuser.studies.study import Cell, Study, Table
+
+ARROWS = {"low": "↓", "high": "↑"}
+
+MISSING = "not measured yet"
+
+NOT_COMPARABLE = (
+    "Published columns are the dissertation's, with other networks, data, features and numbers of pictures: they show "
+    "its order, and cannot be compared with ours number by number."
+)
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as it is printed.
+
+    Attributes:
+        title: Above it.
+        columns: Their names.
+        rows: Their entries.
+        published: How many of the last columns, or all if negative, are not ours.
+        notes: Below it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    published: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def ours(table: Table, results: Mapping[str, Result]) -> TextTable:
+    """One table of a study, each row beside the dissertation's."""
+    printed = PUBLISHED.get(table.number)
+    found = [results[cell.name] for cell in table.cells if cell.name in results]
+    names = dict.fromkeys(title(figure) for result in found for figure in result.own if figure.name != "NFE")
+    rows = [row for cell in table.cells for row in _rows(cell, results.get(cell.name), tuple(names), printed)]
+    others = tuple(f"published {name}" for name in printed.columns[1:]) if printed else ()
+    return TextTable(
+        f"{table.title} (beside Table {table.number})" if table.number else table.title,
+        ("", "NFE", *names, *others),
+        tuple(rows),
+        len(others),
+        tuple(dict.fromkeys(note for result in found for note in context_lines(result))),
+    )
+
+
+def literature(number: str, study: Study, results: Mapping[str, Result]) -> TextTable:
+    """A table of the dissertation that compares with others' methods, and the best of each of our models below it."""
+    printed = PUBLISHED[number]
+    rows = [(*row, "published") for row in printed.rows]
+    for table in study.tables:
+        best = _best(table, results)
+        if best:
+            cell, figure = best
+            row = {printed.columns[0]: f"{table.title}, {cell.label}", "FID": f"{figure.name} {value(figure)}"}
+            rows.append((*(row.get(column, "") for column in printed.columns), f"ours, {study.size}; not comparable"))
+    return TextTable(
+        f"Table {number}: {printed.title}", (*printed.columns, ""), tuple(rows), -1, (NOT_COMPARABLE,) if rows else ()
+    )
+
+
+def claim_table(claim: Claim, outcomes: Sequence[Outcome]) -> TextTable:
+    """The comparisons of a claim, one a row."""
+    rows = tuple(
+        (
+            outcome.comparison.label,
+            _side(outcome.better, outcome.calls[0]),
+            _side(outcome.worse, outcome.calls[1]),
+            "" if outcome.verdict == "missing" else f"{outcome.advantage:+.4g} ± {outcome.half_width:.2g}",
+            MISSING if outcome.verdict == "missing" else outcome.verdict,
+        )
+        for outcome in outcomes
+    )
+    by = claim.comparisons[0].figure[-1] if claim.comparisons else ""
+    return TextTable(
+        claim.text, ("", f"{by}, said to be better", f"{by}, said to be worse", "advantage [95 %]", ""), rows
+    )
+
+
+def title(figure: Figure) -> str:
+    """The head of a figure's column."""
+    return f"{figure.name}{f', {figure.unit}' if figure.unit else ''} {ARROWS[figure.better]}"
+
+
+def value(figure: Figure) -> str:
+    """A figure and its interval."""
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.4g}"
+    return f"{figure.value:.4g} [{figure.low:.4g}, {figure.high:.4g}]"
+
+
+def context_lines(result: Result) -> Iterator[str]:
+    """All that the figures of a result depend on, without what differs from row to row."""
+    context = result.context
+    yield (
+        f"{context.task}: {context.count:,} pictures, seed {context.seed}, {context.rounding}; compared with "
+        f"{context.reference}, {context.split} (sha256 {context.reference_sha256[:12]}), {context.resize}."
+    )
+    yield f"Weights of {context.model}: sha256 {context.model_sha256[:12]}."
+    networks = {(figure.features, figure.features_sha256): figure.name for figure in result.figures if figure.features}
+    for name, digest in networks:
+        of = ", ".join(dict.fromkeys(f.name for f in result.figures if f.features_sha256 == digest))
+        yield f"{of}: {name}, sha256 {digest[:12]}."
+
+
+def markdown(table: TextTable) -> str:
+    """A table in Markdown, its notes below it."""
+    lines = [table.columns, ("---",) * len(table.columns), *table.rows]
+    text = "\n".join(f"| {' | '.join(entry.replace('|', chr(92) + '|') for entry in line)} |" for line in lines)
+    return "\n\n".join([f"### {table.title}", text, *table.notes])
+
+
+def _rows(
+    cell: Cell, result: Result | None, names: tuple[str, ...], printed: PublishedTable | None
+) -> Iterator[tuple[str, ...]]:
+    published = tuple(printed.row(cell.published).values())[1:] if printed and cell.published else ()
+    blank = ("",) * (len(printed.columns) - 1 if printed else 0)
+    if result is None:
+        yield (cell.label, MISSING, *("",) * len(names), *(published or blank))
+        return
+    values = {title(figure): value(figure) for figure in result.own}
+    yield (cell.label, f"{result.calls:.4g}", *(values.get(name, "") for name in names), *(published or blank))
+    for method in dict.fromkeys(figure.method for figure in result.figures if figure not in result.own):
+        values = {title(figure): value(figure) for figure in result.figures if figure.method == method}
+        yield (method, "0", *(values.get(name, "") for name in names), *blank)
+
+
+def _best(table: Table, results: Mapping[str, Result]) -> tuple[Cell, Figure] | None:
+    found = [
+        (cell, figure)
+        for cell in table.cells
+        if cell.name in results and (figure := results[cell.name].figure("FID", "FD")) is not None
+    ]
+    return min(found, key=lambda pair: pair[1].value, default=None)
+
+
+def _side(values: Sequence[float], calls: float) -> str:
+    if not values:
+        return ""
+    return f"{', '.join(f'{each:.4g}' for each in values)} at {calls:.4g} calls"

@@ -1,0 +1,86 @@
+"""Verdicts follow from intervals, over pictures and over seeds."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from ediffuser.evaluation.figures import Context, Figure
+from ediffuser.studies.claims import Claim, Comparison, decide, summary
+from ediffuser.studies.results import Result
+
+
+def result(value, half, calls=25.0, name="KD", better="low"):
+    context = Context("m", "0" * 64, "colorization", 100, "d", "0" * 64, "test", "none", "8 bits", 0, "ddim", calls)
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return Result(context, (Figure(name, value, low, high, better, "", 100, "", "", "", "model"),), Path())
+
+
+def one(a="a", b="b", **more):
+    return Comparison("25 steps", (((a,), (b,)),), **more)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "verdict"),
+    [(1.0, 2.0, "holds"), (2.0, 1.0, "does not hold"), (1.0, 1.05, "not significant")],
+)
+def test_the_interval_of_the_difference_decides(better, worse, verdict):
+    outcome = decide(one(), {"a": result(better, 0.3), "b": result(worse, 0.4)})
+    assert outcome.verdict == verdict
+    assert outcome.half_width == pytest.approx(0.5)  # 3, 4, 5
+    assert outcome.advantage == pytest.approx(worse - better)
+
+
+def test_where_high_is_better_the_higher_one_has_the_advantage():
+    values = {"a": result(30, 0.1, name="PSNR", better="high"), "b": result(25, 0.1, name="PSNR", better="high")}
+    outcome = decide(one(figure=("PSNR",)), values)
+    assert (outcome.verdict, outcome.advantage) == ("holds", 5)
+
+
+def test_seeds_widen_the_interval_by_students_t():
+    """Differences 1, 2 and 3: mean 2, s = 1, t of two degrees of freedom 4.3027, so 4.3027 / sqrt(3) = 2.484."""
+    values = {f"a{k}": result(0.0, 0.0) for k in range(3)} | {f"b{k}": result(k + 1.0, 0.0) for k in range(3)}
+    outcome = decide(Comparison("25 steps", tuple(((f"a{k}",), (f"b{k}",)) for k in range(3))), values)
+    assert outcome.advantage == pytest.approx(2)
+    assert outcome.half_width == pytest.approx(2.484, abs=1e-3)
+    assert outcome.verdict == "not significant"
+
+
+def test_pictures_that_all_seeds_share_do_not_average_out():
+    """Equal differences leave no spread over seeds; the interval over pictures stays that of one seed."""
+    values = {f"a{k}": result(0.0, 0.3) for k in range(3)} | {f"b{k}": result(1.0, 0.4) for k in range(3)}
+    outcome = decide(Comparison("25 steps", tuple(((f"a{k}",), (f"b{k}",)) for k in range(3))), values)
+    assert outcome.half_width == pytest.approx(0.5)
+
+
+def test_a_seed_that_is_missing_leaves_the_comparison_undecided():
+    values = {"a0": result(0, 0.1), "b0": result(1, 0.1), "a1": result(0, 0.1)}
+    pairs = ((("a0",), ("b0",)), (("a1",), ("b1",)))
+    assert decide(Comparison("25 steps", pairs), values).verdict == "missing"
+
+
+@pytest.mark.parametrize("half", [None, math.nan])
+def test_a_figure_without_an_interval_decides_nothing(half):
+    assert decide(one(), {"a": result(0, half), "b": result(1, 0.1)}).verdict == "missing"
+
+
+def test_solvers_that_choose_their_steps_are_compared_where_their_calls_are_nearest():
+    values = {"a": result(1, 0.01, 80), "b": result(2, 0.01, 52), "c": result(3, 0.01, 30), "d": result(9, 0.01, 50)}
+    comparison = Comparison("50 calls", ((("a", "b", "c"), ("d",)),), nfe=50)
+    outcome = decide(comparison, values)
+    assert (outcome.better, outcome.calls) == ((2,), (52, 50))
+    del values["c"]
+    assert decide(comparison, values).verdict == "missing"  # which one is nearest is not known yet
+
+
+def test_a_claim_says_in_how_many_comparisons_it_holds():
+    values = {"a": result(1, 0.1), "b": result(2, 0.1), "c": result(1.01, 0.1)}
+    outcomes = [decide(one("a", "b"), values), decide(one("b", "a"), values), decide(one("a", "c"), values)]
+    assert summary(outcomes) == "holds in 1, does not hold in 1, not significant in 1 of 3 comparisons"
+    assert summary(outcomes[:1]) == "holds"
+    assert summary([decide(one("a", "z"), values)]) == "not measured yet"
+
+
+def test_a_claim_on_other_cells_names_them():
+    claim = Claim("", "", (one(),)).on({"a": "A", "b": "B"})
+    assert claim.comparisons[0].pairs == ((("A",), ("B",)),)

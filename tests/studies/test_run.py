@@ -1,0 +1,142 @@
+"""A study from one command: it takes what is there, survives kills, and reports what there is."""
+
+import hashlib
+import shutil
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+
+from ediffuser.runtime.checkpoint import newest_checkpoint
+from ediffuser.runtime.errors import BadInputError
+from ediffuser.studies.run import missing, run
+from ediffuser.studies.training import check_run, run_directory
+
+OUT = Path("runs")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the pictures, and in `once` a study that ran without being disturbed."""
+    folder = tmp_path_factory.mktemp("study")
+    tiny.inputs(folder / "pictures")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(_desk(folder, "once"))
+        lines = list(run(tiny.study(), inputs(), OUT, device="cpu"))
+    assert lines[-1] == "report: runs/reports/tiny-small.html"
+    return folder
+
+
+def _desk(folder, name):
+    (folder / name).mkdir()
+    return folder / name
+
+
+def inputs():
+    pictures = Path("..") / "pictures"
+    return tiny.Inputs({"cifar10": str(pictures / "train")}, {"cifar10": str(pictures / "test")})
+
+
+def contents(folder):
+    """The bytes of every file below, by name."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def weights(out, model):
+    return hashlib.sha256((newest_checkpoint(run_directory(out, model)) / "model.safetensors").read_bytes()).hexdigest()
+
+
+def interrupted(after, **options):
+    """Runs until so many lines are said, then is gone, as a killed process is."""
+    steps = run(tiny.study(), inputs(), OUT, device="cpu", **options)
+    lines = [line for line, _ in zip(steps, range(after))]  # noqa: B905
+    steps.close()
+    return lines
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "killed"))
+    shutil.copytree(place / "once/runs/models", OUT / "models")
+    for after in (1, 3):
+        interrupted(after)
+    assert list(run(tiny.study(), inputs(), OUT, device="cpu"))
+    for part in ("evaluations", "reports"):
+        assert contents(OUT / part) == contents(place / "once/runs" / part)
+
+
+def test_a_training_that_was_cut_off_ends_with_the_same_weights(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "trained"))
+    model = tiny.study().models[1]
+    from ediffuser.studies.training import train_model
+
+    steps = train_model(OUT, model, inputs().training(model), "cpu")
+    assert [seen for seen, _ in zip(steps, range(7))][-1] == 7 * tiny.BATCH  # noqa: B905
+    steps.close()
+    assert list(train_model(OUT, model, inputs().training(model), "cpu"))[-1] == tiny.IMAGES
+    assert weights(OUT, model) == weights(place / "once/runs", model)
+
+
+def test_a_finished_study_does_nothing_again(place, monkeypatch):
+    monkeypatch.chdir(place / "once")
+    left = missing(tiny.study(), OUT)
+    assert (left.models, left.cells, left.hours) == ((), (), 0)
+    assert list(run(tiny.study(), inputs(), OUT, device="cpu")) == ["report: runs/reports/tiny-small.html"]
+
+
+def test_time_that_is_up_begins_nothing_and_still_reports(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "late"))
+    assert list(run(tiny.study(), inputs(), OUT, hours=0, device="cpu")) == ["report: runs/reports/tiny-small.html"]
+    page = Path("runs/reports/tiny-small.html").read_text()
+    assert "training of tiny-ddpm" in page
+    assert "not measured yet" in page
+
+
+def test_without_its_model_a_row_is_left_out_and_said(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "half"))
+    shutil.copytree(place / "once/runs/models/tiny-ddpm", OUT / "models/tiny-ddpm")
+    lines = list(run(tiny.study(), inputs(), OUT, only="evaluations", device="cpu"))
+    assert lines[-1].endswith("left out, for its model is not trained yet")
+    assert len(missing(tiny.study(), OUT).cells) == 1
+
+
+def test_a_run_of_another_experiment_is_refused(place):
+    out, model = place / "once/runs", tiny.study().models[0]
+    other = replace(model, experiment=replace(model.experiment, batch=4))
+    data = inputs().train["cifar10"]
+    with pytest.raises(BadInputError, match="a run with batch 8, and the study wants 4"):
+        check_run(out, other, tiny.ImageFolder(path=data, resolution=tiny.SIDE))
+    moved = replace(model, experiment=replace(model.experiment, checkpoint_every=8))
+    check_run(out, moved, tiny.ImageFolder(path="elsewhere", resolution=tiny.SIDE))
+
+
+def test_the_report_is_one_well_formed_file_that_needs_no_other(place):
+    page = (place / "once/runs/reports/tiny-small.html").read_text()
+    tree = ElementTree.fromstring(page.replace("<!DOCTYPE html>", ""))
+    for element in tree.iter():
+        assert not element.tag.endswith("script")
+        for name, value in element.attrib.items():
+            if name.endswith(("href", "src")):
+                assert value.startswith(("#", "data:"))
+    assert "url(http" not in page
+    assert "Tiny &amp; &lt;quick&gt;" in page
+
+
+def test_the_report_has_plots_samples_figures_and_the_published_rows(place):
+    page = (place / "once/runs/reports/tiny-small.html").read_text()
+    assert page.count("<svg") == page.count("</svg>") >= 2
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "2.080" in page  # Table 4.13 with 25 steps
+    assert "LaMa (2021)" in page
+    assert "ediffuser train tiny-lvddpm --data ../pictures/train --out runs/models/tiny-lvddpm" in page
+    assert "advantage [95 %]" in page
+    assert "sha256" in page
+
+
+def test_the_markdown_shows_its_plots(place):
+    reports = place / "once/runs/reports"
+    text = (reports / "tiny-small.md").read_text()
+    for name in [line.split("(")[-1].rstrip(")") for line in text.splitlines() if line.startswith("![")]:
+        assert (reports / name).stat().st_size > 500
+    assert text.count("\n| ") > 10
