@@ -6,14 +6,14 @@ import onnx
 from onnx import TensorProto, helper
 
 
-def write_classifier(path, *, input="pictures", output="logits", shape=("N", 3, 8, 8), scale=1.0):
-    """Logits = (mean - 0.5, 0.5 - mean) of a picture in [0, 1]; its names lie beside it. Returns the path."""
+def write_classifier(path, *, input="pictures", output="logits", shape=("N", 3, 8, 8), scale=1.0, border=0.5):
+    """Logits = (mean - border, border - mean) of a picture in [0, 1]; its names lie beside it. Returns the path."""
     values = [helper.make_tensor_value_info(input, TensorProto.FLOAT, shape)]
     results = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ("N", 2))]
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
         helper.make_tensor("last", TensorProto.INT64, [1], [1]),
-        helper.make_tensor("half", TensorProto.FLOAT, [1], [0.5]),
+        helper.make_tensor("half", TensorProto.FLOAT, [1], [border]),
         helper.make_tensor("signs", TensorProto.FLOAT, [1, 2], [scale, -scale]),
     ]
     nodes = [

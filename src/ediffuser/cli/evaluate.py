@@ -4,12 +4,13 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 from tqdm import tqdm
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction, arg
 
+from ediffuser.cli.bias import GroupChoice
 from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning
 from ediffuser.cli.options import first_fault
 from ediffuser.data import data_set_at
@@ -43,6 +44,8 @@ def evaluate(
     distance: str = "auto",
     nll: Literal["vlb", "ode"] | None = None,
     speed: bool = False,
+    bias: UseAppendAction[tuple[Path, ...]] = (),
+    columns: Annotated[str | None, arg(name="group")] = None,
     seed: int = 0,
     batch: int = 50,
     device: str = "auto",
@@ -72,6 +75,9 @@ def evaluate(
             none; auto is LPIPS where its weights are at hand.
         nll: Likelihood as well, by the variational bound or by the ODE.
         speed: Seconds as well; these alone differ from run to run.
+        bias: Who belongs to which group, to see whether all are treated alike: a table of attributes (.csv), or a
+            classifier of your own (.onnx, docs/bias.md); may be given twice, for both.
+        columns: Which columns of the table make the groups, such as Male, or Male,Young for both together.
         seed: Other seeds give other results.
         batch: How many pictures are made at once, and lost at most when the evaluation is killed.
         device: auto, cpu, cuda ...
@@ -79,6 +85,7 @@ def evaluate(
     """
     with processes() as group, stop_on_signals() as stop:
         with group.together():
+            choice = GroupChoice.of(bias, columns)
             config = load_config(find(model))
             plan = _plan(
                 model=model,
@@ -95,20 +102,23 @@ def evaluate(
                 variations=variations,
                 nll=nll,
                 speed=speed,
+                classifier=choice.classifier,
                 precision=precision,
                 baselines=_names(baselines, BASELINES[task]),
                 **({} if holes is None else {"holes": _names(holes, ())}),
             )
+            groups = choice.groups(plan)
         out = out or EVALUATIONS / f"{Path(model).name}-{task}"
         steps = measure(plan, out, device=device, group=group, stop=stop)
         for progress in _shown(steps) if group.first else steps:
             del progress
     if stop.signal == signal.SIGINT:
         raise KeyboardInterrupt
-    if group.first:
-        print(
-            (out / TABLE).read_text() + f"\n{out / GRID}: pictures of {plan.data.path}" if not stop else _stopped(stop)
-        )
+    if group.first and stop:
+        print(_stopped(stop))
+    elif group.first:
+        told = choice.report(out, groups)
+        print((out / TABLE).read_text() + f"\n{out / GRID}: pictures of {plan.data.path}" + told)
 
 
 def _plan(**fields: object) -> Plan:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ediffuser.evaluation.diversity import diversity, ssim_of_fills
 from ediffuser.evaluation.features import Classifier, Features
+from ediffuser.evaluation.groups import GroupClassifier
 from ediffuser.evaluation.similarity import Distance, psnr_db, ssim
 
 
@@ -16,19 +17,29 @@ class Sight:
     Attributes:
         features: Whose features are compared over sets of pictures, or None.
         distance: The perceptual distance of two pictures, or None.
+        groups: Who tells the group of a picture, or None.
     """
 
     features: Features | None
     distance: Distance | None
+    groups: GroupClassifier | None = None
 
     def seen(self, pictures: Tensor, *, classified: bool) -> dict[str, Tensor]:
-        """Features (B, D) of uint8 pictures (B, C, H, W); if asked for, probabilities (B, K) of its classes."""
+        """Features (B, D) of uint8 pictures (B, C, H, W); if asked for, probabilities (B, K) of its classes.
+
+        Where there is who tells it, the group of each too, int64, shape (B,).
+        """
+        found = self.grouped(pictures)
         if self.features is None:
-            return {}
+            return found
         if classified and isinstance(self.features, Classifier):
             features, probabilities = self.features.both(rgb(pictures))
-            return {"features": features.cpu(), "probabilities": probabilities.cpu()}
-        return {"features": self.features(rgb(pictures)).cpu()}
+            return found | {"features": features.cpu(), "probabilities": probabilities.cpu()}
+        return found | {"features": self.features(rgb(pictures)).cpu()}
+
+    def grouped(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The group of each picture, if there is who tells it."""
+        return {} if self.groups is None else {"group": self.groups(rgb(pictures))}
 
     def compared(self, results: Tensor, originals: Tensor, holes: Tensor | None) -> dict[str, Tensor]:
         """Scores of each picture against its original.

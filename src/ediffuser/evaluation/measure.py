@@ -77,10 +77,17 @@ class Evaluation:
         return self._filled(piece)
 
     def _reference(self) -> Measured:
+        groups = self._groups() if self.sight.groups else {}
         if self.sight.features is None:
-            return {"count": torch.tensor(self.compared_with)}
+            return {"count": torch.tensor(self.compared_with)} | groups
         found = reference(self.pictures, self.sight.features, self.compared_with, batch=self.plan.batch)
-        return found.moments.to_tensors() | {"features": found.features}
+        return found.moments.to_tensors() | {"features": found.features} | groups
+
+    def _groups(self) -> Measured:
+        """The groups of all originals."""
+        batches = torch.arange(self.compared_with).split(self.plan.batch)
+        found = [self.sight.grouped(self.pictures.batch(rows.numpy()))["group"] for rows in batches]
+        return {"group": torch.cat(found)}
 
     def _likelihood(self, piece: Piece) -> Measured:
         levels, keys = self.pictures.batch(piece.indices), self._keys(piece.indices)

@@ -1,9 +1,12 @@
 """Opens what a plan names, and refuses what cannot be done before anything is measured."""
 
+from pathlib import Path
+
 import torch
 
 from ediffuser.evaluation.comparison import Sight
 from ediffuser.evaluation.features import open_features
+from ediffuser.evaluation.groups import GroupClassifier
 from ediffuser.evaluation.likelihoods import natural_way
 from ediffuser.evaluation.measure import Evaluation
 from ediffuser.evaluation.plan import Plan
@@ -54,4 +57,5 @@ def _sight(plan: Plan, place: torch.device) -> Sight:
     alone = plan.task == "generation"
     features = None if plan.features == "none" else open_features(plan.features, place)
     distance = None if alone or plan.distance == "none" else open_distance(plan.distance, place)
-    return Sight(features, distance)
+    groups = None if plan.classifier is None else GroupClassifier(Path(plan.classifier))
+    return Sight(features, distance, groups)

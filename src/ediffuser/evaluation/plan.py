@@ -51,6 +51,7 @@ class Plan:
         diverse: Of how many pictures, the first ones.
         nll: Bits per dimension by the variational bound or by the ODE; None for no likelihood.
         likely: Of how many pictures, the first ones.
+        classifier: An ONNX file that tells the groups of pictures (`GroupClassifier`), to see how they change.
         speed: Whether to measure seconds, by the dissertation's protocol; these differ from run to run.
         precision: Of the network's convolutions and matrix products.
     """
@@ -72,6 +73,7 @@ class Plan:
     diverse: Annotated[int, Field(ge=1)] = 64
     nll: Literal["vlb", "ode"] | None = None
     likely: Annotated[int, Field(ge=1)] = 128
+    classifier: str | None = None
     speed: bool = False
     precision: PrecisionName = "auto"
 

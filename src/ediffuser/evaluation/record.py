@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from ediffuser.evaluation.features import Features
+from ediffuser.evaluation.groups import GroupClassifier
 from ediffuser.evaluation.inpainting import HOLE_SEED, HOLE_SET
 from ediffuser.evaluation.likelihoods import COUNTED
 from ediffuser.evaluation.measure import Evaluation
@@ -25,7 +26,7 @@ from ediffuser.zoo import find
 
 PLAN = "plan.json"
 
-PLACES = frozenset({"plan.model", "plan.data.path"})
+PLACES = frozenset({"plan.model", "plan.data.path", "plan.classifier"})
 """Where things lie says nothing of what they are; the sums do."""
 
 RESIZED_KINDS = ("image_folder", "celeba_hq")
@@ -58,6 +59,11 @@ class Looker:
         """What is compared of pairs of pictures."""
         return cls(name=network.name, sha256=network.sha256, family=network.figure_name)
 
+    @classmethod
+    def of_groups(cls, network: GroupClassifier) -> "Looker":
+        """Who tells the groups of pictures."""
+        return cls(name=network.name, sha256=network.sha256, resize=network.resize)
+
 
 @component
 class Record:
@@ -74,6 +80,8 @@ class Record:
         counted: Which numbers of a picture a likelihood is of; empty without one.
         features: Whose features are compared.
         distance: The perceptual distance.
+        classifier: Who tells the groups of pictures.
+        groups: Their names.
     """
 
     format: int = 1
@@ -86,6 +94,8 @@ class Record:
     counted: str = ""
     features: Looker | None = None
     distance: Looker | None = None
+    classifier: Looker | None = None
+    groups: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "Record":
@@ -102,6 +112,8 @@ class Record:
             counted=COUNTED[evaluation.model.config.task.kind, plan.nll] if plan.nll else "",
             features=None if sight.features is None else Looker.of_features(sight.features),
             distance=None if sight.distance is None else Looker.of_distance(sight.distance),
+            classifier=None if sight.groups is None else Looker.of_groups(sight.groups),
+            groups=() if sight.groups is None else sight.groups.names,
         )
 
     @classmethod
@@ -143,6 +155,7 @@ def _placeless(plan: Plan, precision: str) -> Plan:
         data=data,
         sampler=plan.way,
         baselines=plan.methods,
+        classifier=plan.classifier and Path(plan.classifier).name,
         precision=names.get(precision, precision),
     )
 
