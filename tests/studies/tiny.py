@@ -50,9 +50,9 @@ def cell(of, sampler, label, nfe, **more):
 
 def study():
     fixed, learned = model("DDPM", False), model("LVDDPM", True)
-    few = cell(fixed, Ddim(steps=2), "2 steps", 100, published="25")
-    more = cell(fixed, Ddim(steps=4), "4 steps", 100, published="50")
-    other = cell(learned, Ancestral(steps=2), "2 steps", 100)
+    few = cell(fixed, Ddim(steps=2), "2 steps", 2, published="25")
+    more = cell(fixed, Ddim(steps=4), "4 steps", 4, published="50")
+    other = cell(learned, Ancestral(steps=2), "2 steps", 2)
     comparison = Comparison("2 steps", (((other.name,), (few.name,)),), ("PSNR",))
     return Study(
         name="tiny",

@@ -27,6 +27,9 @@ FAST_FACES: Steps = (100, 75, 50, 25)
 SLOW_NFE, SLOW_COUNT = 200, 250
 """From so many calls on, a small study judges no more than so many pictures."""
 
+FAST_NFE = 36
+"""Up to so many calls, the seconds are measured too; those of more are as many times as long."""
+
 COUNTS: dict[tuple[Size, TaskName], int] = {
     ("full", "generation"): 50_000,
     ("full", "colorization"): 10_000,  # CIFAR-10's test pictures
@@ -64,7 +67,7 @@ def row(
     count = COUNTS[size, task]
     if size == "small" and nfe >= SLOW_NFE:
         count = min(count, SLOW_COUNT)
-    return Cell(model, task, sampler, label, nfe, count, conditioning, published, nll, baselines)
+    return Cell(model, task, sampler, label, nfe, count, conditioning, published, nll, baselines, speed=nfe <= FAST_NFE)
 
 
 def every_step(model: TrainedModel, task: TaskName, size: Size) -> Cell:

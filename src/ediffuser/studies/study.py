@@ -20,9 +20,6 @@ Size = Literal["full", "small"]
 
 SIZES: tuple[Size, ...] = ("full", "small")
 
-FAST_NFE = 50
-"""Up to so many calls a picture, the seconds of a sampler are measured too."""
-
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -68,6 +65,7 @@ class Cell:
         published: The first entry of the dissertation's row, "" if it has none.
         nll: Which likelihood is measured, if any.
         baselines: Methods without learning to compare with.
+        speed: Whether its seconds are measured.
         series: The line of the plots that it is a point of; "" is its table's.
     """
 
@@ -81,13 +79,14 @@ class Cell:
     published: str = ""
     nll: Literal["vlb", "ode"] | None = None
     baselines: tuple[str, ...] = ()
+    speed: bool = False
     series: str = ""
 
     @property
     def name(self) -> str:
         """A folder for its figures, the same in every study that has the cell."""
         words = [text(self.sampler), text(self.conditioning) if self.conditioning else "", f"n{self.count}"]
-        words += [self.nll or "", *self.baselines]
+        words += [self.nll or "", *self.baselines, "speed" if self.speed else ""]
         slug = re.sub(r"[^a-z0-9.+]+", "-", " ".join(word for word in words if word).lower()).strip("-")
         return f"{self.model.name}/{slug}"
 
@@ -105,7 +104,7 @@ class Cell:
             baselines=self.baselines,
             variations=1,
             nll=self.nll,
-            speed=self.nfe <= FAST_NFE,
+            speed=self.speed,
         )
 
 

@@ -80,7 +80,7 @@ def _cells(model: TrainedModel, task: TaskName, size: Size, samplers: tuple[str,
         for name in samplers
         for calls in CALLS
     ]
-    return [replace(cell, count=COUNT[size], series=series) for series, cell in cells]
+    return [replace(cell, count=COUNT[size], series=series, speed=False) for series, cell in cells]
 
 
 def _sampler(name: str, calls: int) -> AnySampler:
