@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ediffuser.evaluation.figures import Context, Figure
+from ediffuser.evaluation.record import Record
 from ediffuser.evaluation.report import FIGURES
 from ediffuser.runtime.errors import BadInputError
 
@@ -22,11 +23,13 @@ class Result:
         context: What they depend on.
         figures: All of them, baselines included.
         directory: Where they were measured.
+        record: What they depend on besides: the networks that looked, the holes, what a likelihood counts.
     """
 
     context: Context
     figures: tuple[Figure, ...]
     directory: Path
+    record: Record | None = None
 
     @property
     def calls(self) -> float:
@@ -52,16 +55,17 @@ def read_result(directory: Path) -> Result | None:
     """What a finished evaluation came to; None if it is not finished.
 
     Raises:
-        BadInputError: If its figures are damaged.
+        BadInputError: If its figures or its plan are damaged.
     """
     path = directory / FIGURES
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_bytes())
-        return Result(Context(**content["context"]), tuple(Figure(**each) for each in content["figures"]), directory)
+        context, figures = Context(**content["context"]), tuple(Figure(**each) for each in content["figures"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"{path} is damaged; remove it, and the study makes it anew from its parts") from error
+    return Result(context, figures, directory, Record.read(directory))
 
 
 def read_results(out: Path, cells: Iterable[str]) -> dict[str, Result]:

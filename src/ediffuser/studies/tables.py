@@ -100,17 +100,25 @@ def value(figure: Figure) -> str:
 
 
 def context_lines(result: Result) -> Iterator[str]:
-    """All that the figures of a result depend on, without what differs from row to row."""
-    context = result.context
-    yield (
-        f"{context.task}: {context.count:,} pictures, seed {context.seed}, {context.rounding}; compared with "
-        f"{context.reference}, {context.split} (sha256 {context.reference_sha256[:12]}), {context.resize}."
-    )
+    """All that the figures of a result depend on, but for what the rows say themselves."""
+    context, record = result.context, result.record
     yield f"Weights of {context.model}: sha256 {context.model_sha256[:12]}."
-    networks = {(figure.features, figure.features_sha256): figure.name for figure in result.figures if figure.features}
-    for name, digest in networks:
-        of = ", ".join(dict.fromkeys(f.name for f in result.figures if f.features_sha256 == digest))
-        yield f"{of}: {name}, sha256 {digest[:12]}."
+    compared = f"{record.data_count:,} pictures" if record else ""
+    yield (
+        f"{context.task}: {context.count:,} pictures, seed {context.seed}, {record.plan.precision if record else ''}; "
+        f"rounded to {context.rounding}; compared with {context.reference}, {context.split}, {compared} (sha256 "
+        f"{context.reference_sha256[:12]}), {context.resize}."
+    )
+    for looker, digest in dict.fromkeys((f.features, f.features_sha256) for f in result.own if f.features):
+        by = ", ".join(dict.fromkeys(f.name for f in result.own if f.features_sha256 == digest))
+        yield f"{by}: {looker}, sha256 {digest[:12]}."
+    if record and record.features and record.features.resize:
+        yield f"Sets are looked at with pictures {record.features.resize}."
+    if record and record.hole_set:
+        kinds = ", ".join(record.plan.holes)
+        yield f"Holes: {record.hole_set}; {kinds}. Without 'in the hole' a figure is of the whole picture."
+    if record and record.counted:
+        yield f"NLL of {record.counted}, over the first {min(record.plan.likely, context.count)} pictures."
 
 
 def markdown(table: TextTable) -> str:
