@@ -1,5 +1,6 @@
 """What is broken in a run directory is found, said and passed over; one sound checkpoint is always left."""
 
+import json
 import os
 import random
 import shutil
@@ -7,6 +8,8 @@ import shutil
 import pytest
 from faults import Run
 
+from ediffuser.cli.train import train as train_command
+from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import MANIFEST, checkpoints, newest_checkpoint, read_checkpoint, write_checkpoint
 from ediffuser.runtime.errors import BadInputError, CheckpointError
 from ediffuser.training import train
@@ -79,6 +82,20 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one_and_says_so(expe
     assert (newest.with_name("damaged-0000000032") / "model.safetensors").exists()
     for name in ("model.safetensors", "training.safetensors"):
         assert (newest / name).read_bytes() == (tmp_path / "whole" / "checkpoints" / newest.name / name).read_bytes()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", None], ids=["empty", "cut", "missing"])
+def test_a_damaged_checkpoint_before_the_one_that_is_resumed_is_in_nobodys_way(
+    experiment, toys, tmp_path, monkeypatch, damage
+):
+    """The log takes figures of checkpoints; of a damaged one it has none, and goes on."""
+    monkeypatch.setitem(RECIPES, "toy", lambda: experiment(images=16, checkpoint_every=8))
+    train_command("toy", str(toys), tmp_path / "run", device="cpu")
+    file = checkpoints(tmp_path / "run")[1] / "state.json"
+    file.unlink() if damage is None else file.write_bytes(damage)
+    train_command("toy", str(toys), tmp_path / "run", resume=True, set=("images=32",), device="cpu")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["images_seen"] for line in lines] == [8, 16, 24, 32]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])

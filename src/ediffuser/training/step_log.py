@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ediffuser.runtime.checkpoint import checkpoints
+from ediffuser.runtime.checkpoint import checkpoints, read_checkpoint
+from ediffuser.runtime.errors import BadInputError, CheckpointError
 from ediffuser.runtime.files import append_line, write_atomically
 from ediffuser.training.state import STATE
 
@@ -41,14 +42,14 @@ class StepLog:
         told = len(self._waiting) > 1
         try:
             if not self._begun:
-                self._begin(record["images_seen"])
+                self._begin(json.loads(self._waiting[0])["images_seen"])
                 self._begun = True
             while self._waiting:
                 append_line(self.path, self._waiting[0])
                 del self._waiting[0]
-        except OSError as error:
+        except (BadInputError, OSError) as error:
             if not told:
-                yield f"cannot write {self.path}: {error.strerror}; training goes on, and the log waits for room"
+                yield f"{self.path} is not up to date: {error}; training goes on, and the log waits for room"
 
     def _begin(self, images_seen: int) -> None:
         """Leaves in the log what was before a step, and adds the step of the checkpoint if it is not there."""
@@ -70,9 +71,12 @@ def _images_seen(line: str) -> float:
 
 
 def _saved(run: Path) -> list[dict[str, Any]]:
-    """The figures of the steps whose checkpoints are there, in their order."""
+    """The figures of the steps whose checkpoints are there and sound, in their order."""
     steps = []
     for path in reversed(checkpoints(run)):
-        state = json.loads((path / STATE).read_bytes())
+        try:
+            state = json.loads(read_checkpoint(path, [STATE])[STATE])
+        except (CheckpointError, OSError):  # an older one than that which the run goes on from; the log can do without
+            continue
         steps.append({"images_seen": state["images_seen"], **state.get("figures", {}), "checkpoint": str(path)})
     return steps
