@@ -317,9 +317,27 @@ def test_too_few_pictures_to_measure_with_are_refused_before_the_run(experiment,
 
 
 def test_who_waits_for_the_run_to_stop_does_not_wait_for_figures(experiment, tmp_path, few):
-    plan, stop = experiment(**EVALUATED), Stop()
+    plan, stop = experiment(**EVALUATED, sample_every=16), Stop()
     stop.signal = signal.SIGTERM
     with Dashboard(plan, tmp_path / "run", stop=stop) as dashboard:
         for one in train(plan, tmp_path / "run", device="cpu", stop=None):
             dashboard.take(one)
     assert not (tmp_path / "run" / "evaluations.jsonl").exists()
+    assert not (tmp_path / "run" / "samples").exists()
+
+
+@pytest.mark.parametrize("task", [Unconditional(), Inpainting(), Colorization()], ids=lambda task: task.kind)
+def test_a_grid_that_is_being_painted_is_left_when_the_run_is_to_stop(experiment, task):
+    plan = experiment(task, sample_every=8, sample_size=3)
+
+    class SoonStopped:
+        asked = 0
+
+        def __bool__(self):
+            self.asked += 1
+            return self.asked == 3
+
+    stop, average = SoonStopped(), TrainingState.start(plan, torch.device("cpu")).average
+    assert Previews.open(plan).paint(average, stop) is None
+    assert stop.asked == 3
+    assert Previews.open(plan).paint(average, Stop()) is not None

@@ -138,7 +138,7 @@ class Dashboard:
     def __init__(
         self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = (), stop: Stop | None = None
     ) -> None:
-        """Chooses what the grids show and what is measured; measuring ends early where the run is to stop.
+        """Chooses what the grids show and what is measured; both are left out where the run is to stop.
 
         Raises:
             BadInputError: If the pictures for them cannot be read or are too few, or a network's weights are missing.
@@ -167,7 +167,9 @@ class Dashboard:
         if step.average is None:
             return
         if self._previews is not None and self._experiment.passes(step.images_seen, self._experiment.sample_every):
-            self._keep(self._previews.name, self._previews.paint(step.average), step.images_seen)
+            pixels = self._previews.paint(step.average, self._stop)
+            if pixels is not None:
+                self._keep(self._previews.name, pixels, step.images_seen)
         if self._evaluation is not None and self._experiment.passes(step.images_seen, self._experiment.evaluate_every):
             self._measure(self._evaluation, step.average, step.images_seen)
 

@@ -5,6 +5,7 @@ like one without.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ediffuser.generate import colorize, generate, inpaint
+from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
 from ediffuser.model import Model
 from ediffuser.runtime.device import choose_precision
 from ediffuser.runtime.noise import Noise, derived_seed
 from ediffuser.runtime.pixels import from_uint8, to_uint8
+from ediffuser.runtime.signals import Stop
+from ediffuser.samplers import Step
 from ediffuser.tasks import Inpainting, Unconditional
 from ediffuser.training.experiment import Experiment
 
@@ -64,27 +67,36 @@ class Previews:
             return "samples"
         return f"{task.kind} of {'held-out' if self.experiment.held_out else 'training'} pictures"
 
-    def paint(self, average: nn.Module) -> np.ndarray:
+    def paint(self, average: nn.Module, stop: Stop | None = None) -> np.ndarray | None:
         """The grid that these weights paint; where something is given, in threes: what is given, painted, original.
 
         Args:
             average: The running mean of the weights, in evaluation mode.
+            stop: Whether somebody wants the run to stop: then there is no grid, for who waits is in a hurry.
 
         Returns:
-            uint8, shape (height, width, 3).
+            uint8, shape (height, width, 3); None if it was stopped.
         """
-        device, seed = next(average.parameters()).device, derived_seed("preview", self.experiment.seed)
-        precision = choose_precision(self.experiment.precision, device)
-        model = Model(self.experiment.model, average, device, precision)
+        painted = torch.empty(0)
+        for step in self._steps(average):
+            if stop:
+                return None
+            painted = step.x.clamp(-1, 1)
         if self.originals is None:
-            painted = generate(model, count=self.experiment.sample_size, seed=seed)
             return grid(painted, math.ceil(math.sqrt(len(painted))))
-        if self.holes is None:
-            painted = colorize(model, self.originals, seed=seed)
-        else:
-            painted = inpaint(model, self.originals, self.holes, seed=seed)
         threes = torch.stack([self._given(self.originals), painted.cpu(), self.originals], dim=1).flatten(0, 1)
         return grid(threes, 3 * math.ceil(math.sqrt(len(painted) / 3)))
+
+    def _steps(self, average: nn.Module) -> Iterator[Step]:
+        device, seed = next(average.parameters()).device, derived_seed("preview", self.experiment.seed)
+        model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
+        count = self.experiment.sample_size if self.originals is None else len(self.originals)
+        keys = [(seed, index) for index in range(count)]
+        if self.originals is None:
+            return generate_rows(model, keys)
+        if self.holes is None:
+            return colorize_rows(model, self.originals, keys)
+        return inpaint_rows(model, self.originals, self.holes, keys)
 
     def _given(self, originals: Tensor) -> Tensor:
         """What the network is told, as a picture: grey in the hole, or the luma."""
