@@ -142,6 +142,19 @@ def test_what_cannot_start_fails_for_all_and_is_said_once(experiment, tmp_path):
     assert not (tmp_path / "uneven").exists()
 
 
+def refused(data, out):
+    main([*command(data, out), "--set", "evaluate_every=80"])
+
+
+def test_what_the_dashboard_of_the_first_refuses_is_said_once(toys, tmp_path):
+    """Fourteen pictures are too few to measure with; the second one does not end in a broken connection."""
+    first, second = together(2, refused, toys, tmp_path / "run")
+    assert isinstance(first, SystemExit)
+    assert isinstance(second, SystemExit)
+    assert (first.code, second.code) == (2, 1)
+    assert not (tmp_path / "run").exists()
+
+
 def test_divergence_ends_all_and_is_never_published(experiment, tmp_path):
     wild = experiment(images=80, checkpoint_every=8, optimizer=Optimizer(learning_rate=1e25))
     first, second = together(2, steps, wild, tmp_path / "run")

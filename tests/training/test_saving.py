@@ -15,10 +15,12 @@ from faults import PRELOADED, KillAt
 from saver import FILES, begin, place, save
 
 from ediffuser.runtime import checkpoint as saving
+from ediffuser.runtime import files
 from ediffuser.runtime.checkpoint import checkpoints, read_checkpoint
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.training import train
 from ediffuser.training.checkpoints import newest_sound
+from ediffuser.training.step_log import StepLog
 
 SCRIPT = [sys.executable, str(Path(saver.__file__))]
 
@@ -120,3 +122,34 @@ def test_a_last_checkpoint_that_finds_no_room_is_bad_input(experiment, tmp_path,
     with pytest.raises(BadInputError, match=r"cannot save .* 24 images .*No space left on device; make room and go on"):
         list(train(experiment(images=24, checkpoint_every=8), tmp_path / "run", device="cpu"))
     assert [int(path.name) for path in checkpoints(tmp_path / "run")] == [16, 8]
+
+
+def test_a_checkpoint_counts_as_saved_where_older_ones_cannot_be_removed(experiment, tmp_path, monkeypatch, caplog):
+    def refused(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("ediffuser.training.checkpoints.remove_checkpoint", refused)
+    steps = list(train(experiment(images=24, checkpoint_every=8), tmp_path / "run", device="cpu"))
+    assert all(step.checkpoint for step in steps)
+    assert [int(path.name) for path in checkpoints(tmp_path / "run")] == [24, 16, 8]
+    assert "cannot remove older checkpoints" in caplog.text
+    assert "Input/output error" in caplog.text
+
+
+def test_a_log_that_cannot_be_begun_waits_for_room(tmp_path, monkeypatch):
+    """A resumed run first takes out of its log what it will do again, and the disk may be full."""
+    (tmp_path / "log.jsonl").write_text('{"images_seen": 8}\n{"images_seen": 16}\n')
+    log, write = StepLog(tmp_path / "log.jsonl"), files.write_durably
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "write_durably", full)
+    said = [*log.add({"images_seen": 16}), *log.add({"images_seen": 24})]
+    assert len(said) == 1
+    assert "No space left on device" in said[0]
+    assert said[0].endswith("training goes on, and the log waits for room")
+    monkeypatch.setattr(files, "write_durably", write)
+    assert list(log.add({"images_seen": 32})) == []
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert lines == [f'{{"images_seen": {images}}}' for images in (8, 16, 24, 32)]

@@ -1,5 +1,7 @@
 """Signals, locks and numbers that are none: how a run ends, with which exit code, and what it leaves."""
 
+import errno
+import os
 import random
 import signal
 
@@ -50,8 +52,6 @@ def stop_often(plan, folder, stops, seed):
 
 
 def signal_to(process, number):
-    import os
-
     os.kill(process.pid, number)
 
 
@@ -97,6 +97,15 @@ def test_20_who_would_hold_a_directory_that_is_held_are_refused(tmp_path):
             with pytest.raises(BadInputError, match="is being trained by another process"), only_one(tmp_path):
                 pass
     with only_one(tmp_path):
+        pass
+
+
+def test_a_disk_without_locks_is_bad_input(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    with pytest.raises(BadInputError, match=r"cannot lock .*\.lock: No locks available; choose"), only_one(tmp_path):
         pass
 
 

@@ -10,8 +10,10 @@ import pydantic
 import pytest
 import torch
 
+from ediffuser.cli.train import train as train_command
 from ediffuser.diffusion.losses import InverseVariance, MinSnr
 from ediffuser.model import load_checkpoint
+from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint, tensors_from_bytes
 from ediffuser.runtime.component import from_json
 from ediffuser.runtime.errors import BadInputError, CheckpointError
@@ -19,6 +21,7 @@ from ediffuser.runtime.noise import Noise
 from ediffuser.samplers import Ddim
 from ediffuser.tasks import Colorization, Inpainting, Unconditional
 from ediffuser.training import DivergedError, Experiment, train
+from ediffuser.training.ema import ConstantEma
 from ediffuser.training.optimizer import Optimizer
 
 pytestmark = pytest.mark.integration
@@ -150,6 +153,50 @@ def test_a_finished_run_has_nothing_left_to_do(experiment, tmp_path):
 def test_a_finished_run_can_be_made_longer(experiment, tmp_path):
     run(experiment(images=16), tmp_path / "run")
     assert [step.images_seen for step in run(experiment(images=32), tmp_path / "run", resume=True)] == [24, 32]
+
+
+def test_what_has_been_changed_since_the_checkpoint_is_said(experiment, tmp_path, caplog):
+    run(experiment(images=16, seed=3), tmp_path / "run")
+    with caplog.at_level("INFO", "ediffuser.training"):
+        changed = experiment(images=32, seed=3, optimizer=Optimizer(learning_rate=1e-3), ema=ConstantEma())
+        run(changed, tmp_path / "run", resume=True)
+        assert [record.message for record in caplog.records][1:] == [
+            "changed since then: images: 16, now 32",
+            "changed since then: optimizer.learning_rate: 0.002, now 0.001",
+            'changed since then: ema.kind: "power", now "constant"',
+        ]
+        caplog.clear()
+        run(changed, tmp_path / "run", resume=True)
+        assert [record.message for record in caplog.records] == [
+            f"going on from checkpoint {newest_checkpoint(tmp_path / 'run')}"
+        ]
+
+
+def test_what_torchrun_starts_anew_goes_on_with_its_own_run_and_with_no_other(
+    experiment, toys, tmp_path, monkeypatch, capsys
+):
+    """It starts anew as well what was refused because a run was there already."""
+    monkeypatch.setitem(RECIPES, "toy", lambda: experiment(images=16, checkpoint_every=8))
+    train_command("toy", str(toys), tmp_path / "run", device="cpu")
+    before = newest_checkpoint(tmp_path / "run")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    with pytest.raises(BadInputError, match="already holds a run; add --resume"):
+        train_command("toy", str(toys), tmp_path / "run", set=("seed=1", "images=32"), device="cpu")
+    assert newest_checkpoint(tmp_path / "run") == before
+    shutil.rmtree(before)
+    capsys.readouterr()
+    train_command("toy", str(toys), tmp_path / "run", device="cpu")
+    assert "going on from checkpoint" in capsys.readouterr().out
+    assert newest_checkpoint(tmp_path / "run") == before
+
+
+def test_without_a_compiler_the_network_is_not_compiled_and_that_is_said(experiment, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    plan = experiment(images=8)
+    steps = list(train(plan, tmp_path / "run", device="cpu", compiled=True))
+    assert [step.loss for step in steps] == [step.loss for step in run(plan, tmp_path / "plain")]
+    assert "there is no compiler here" in caplog.text
+    assert "the network is not compiled" in caplog.text
 
 
 def test_divergence_is_reported_and_never_published(experiment, tmp_path):

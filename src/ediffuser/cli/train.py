@@ -16,12 +16,14 @@ from ediffuser.cli.options import override
 from ediffuser.data import data_set_at
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import checkpoints
+from ediffuser.runtime.component import to_json
 from ediffuser.runtime.distributed import processes, restarts
 from ediffuser.runtime.errors import BadInputError, unknown_name
-from ediffuser.runtime.signals import Stop, stop_on_signals
+from ediffuser.runtime.signals import stop_on_signals
 from ediffuser.training import Experiment, TrainingStep
 from ediffuser.training import train as train_steps
 from ediffuser.training.dashboard import TENSORBOARD, Dashboard, Sink, TensorBoard, record, starvation
+from ediffuser.training.state import EXPERIMENT
 from ediffuser.training.step_log import StepLog
 
 LINE_EVERY_S = 10
@@ -57,11 +59,11 @@ def train(
     with processes() as group, stop_on_signals() as stop:
         with group.together():
             experiment = resolve(recipe, data, set, held_out)
-        # A run that lost a process before its first checkpoint begins again: nothing is lost by that.
-        resume = resume or (restarts() > 0 and bool(checkpoints(out)))
+            dashboard = Dashboard(experiment, out, _sinks(out), stop) if group.first else None
+        resume = resume or (restarts() > 0 and _began_here(experiment, out))
         steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile, group=group, stop=stop)
-        if group.first:
-            _report(steps, experiment, out, stop)
+        if dashboard is not None:
+            _report(steps, experiment, out, dashboard)
         else:
             deque(steps, maxlen=0)
     if stop.signal == signal.SIGINT:
@@ -70,11 +72,21 @@ def train(
         print(f"stopped by {signal.Signals(stop.signal).name}; go on with --resume", flush=True)
 
 
-def _report(steps: Iterator[TrainingStep], experiment: Experiment, out: Path, stop: Stop) -> None:
+def _began_here(experiment: Experiment, out: Path) -> bool:
+    """Whether what torchrun has started anew is the run in this directory, and has something to go on from.
+
+    torchrun starts anew also what was refused because another run is there already: that one is not gone on with. A run
+    that lost a process before its first checkpoint begins again; nothing is lost by that.
+    """
+    same = to_json(experiment, Experiment).encode()
+    return bool(checkpoints(out)) and (out / EXPERIMENT).is_file() and (out / EXPERIMENT).read_bytes() == same
+
+
+def _report(steps: Iterator[TrainingStep], experiment: Experiment, out: Path, dashboard: Dashboard) -> None:
     """Takes the steps, and says on the terminal, in the log and on the dashboard what comes of them."""
     images, batch = experiment.images, experiment.batch
     print(f"{experiment.name}: {images} images in batches of {batch}, checkpoints in {out}", flush=True)
-    with _said(), Dashboard(experiment, out, _sinks(out), stop) as dashboard:
+    with _said(), dashboard:
         for line in _reported(steps, experiment, out / "log.jsonl", dashboard):
             print(line, flush=True)
 

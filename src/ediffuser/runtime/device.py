@@ -1,6 +1,10 @@
 """Choice of device and precision."""
 
+import os
+import shutil
+import sys
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from typing import Literal
 
 import torch
@@ -49,6 +53,23 @@ def tune(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+
+
+def missing_compiler(device: torch.device) -> str | None:
+    """Why torch.compile cannot work for this device: it calls a C++ compiler on a CPU, Triton and a C compiler on CUDA.
+
+    Returns:
+        What is missing, in words; None where all is there.
+    """
+    if device.type == "cuda":
+        if find_spec("triton") is None:
+            return "Triton is not installed"
+        names = [os.environ.get("CC") or "gcc", "clang"]
+    else:
+        names = [os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")]
+    if not any(shutil.which(name) for name in names):
+        return f"there is no compiler here (no {names[0]} in the PATH)"
+    return None
 
 
 def _cpu_has_bf16() -> bool:

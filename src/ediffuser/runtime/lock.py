@@ -23,7 +23,7 @@ def only_one(directory: Path, use: str = "being trained") -> Iterator[None]:
         use: What for, as the others are told.
 
     Raises:
-        BadInputError: If another process holds it, or the file cannot be made.
+        BadInputError: If another process holds it, or the file cannot be made or locked.
     """
     path = directory / LOCK
     try:
@@ -45,6 +45,10 @@ def _take(descriptor: int, directory: Path, use: str) -> None:
         raise BadInputError(
             f"{directory} is {use} by another process ({holder}); wait for it to end, or choose another --out"
         ) from None
+    except OSError as error:  # network disks that are mounted without locks
+        raise BadInputError(
+            f"cannot lock {directory / LOCK}: {error.strerror}; choose a place on a disk that knows locks"
+        ) from error
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)

@@ -1,13 +1,15 @@
 """Everything that determines a training run; written as JSON beside the weights."""
 
-from typing import Self
+import json
+from collections.abc import Iterator
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from ediffuser.data import AnyOrder, DataSet, Epochs
 from ediffuser.diffusion.losses import AnyObjective, AnyWeighting, OwnTarget, Simple, Vlb
 from ediffuser.model import ModelConfig
-from ediffuser.runtime.component import component
+from ediffuser.runtime.component import component, to_json
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.training.ema import AnyEma, ConstantEma
 from ediffuser.training.optimizer import Optimizer
@@ -109,3 +111,22 @@ class Experiment:
             )
         if isinstance(objective, Vlb) and self.weighting != OwnTarget():
             raise ValueError("objective 'vlb' has no weighting but the bound's own; leave weighting at 'own'")
+
+
+def changed_settings(before: bytes, experiment: Experiment) -> list[str]:
+    """The settings of an experiment that are others than in its JSON of an earlier day, such as "batch: 16, now 32".
+
+    A setting that the earlier text does not name, since there was none of that name then, is not among them.
+    """
+    old, new = dict(_settings(json.loads(before))), dict(_settings(json.loads(to_json(experiment, Experiment))))
+    told = [name for name in new if name in old and old[name] != new[name]]
+    return [f"{name}: {json.dumps(old[name])}, now {json.dumps(new[name])}" for name in told]
+
+
+def _settings(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - what JSON holds
+    """Every setting by its name with dots, as --set takes it."""
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _settings(inner, f"{name}.{key}" if name else key)

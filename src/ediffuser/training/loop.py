@@ -15,7 +15,7 @@ from ediffuser.data import Batch, batches
 from ediffuser.diffusion.denoiser import NetworkDenoiser
 from ediffuser.runtime.checkpoint import checkpoints, remove_leftovers
 from ediffuser.runtime.component import to_json
-from ediffuser.runtime.device import choose_device, choose_precision, tune
+from ediffuser.runtime.device import choose_device, choose_precision, missing_compiler, tune
 from ediffuser.runtime.distributed import ALONE, Processes
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
 from ediffuser.runtime.files import write_atomically
@@ -25,7 +25,7 @@ from ediffuser.runtime.noise import Noise, derived_seed
 from ediffuser.runtime.signals import Stop
 from ediffuser.training.checkpoints import newest_sound, prune, set_aside
 from ediffuser.training.ema import update_ema
-from ediffuser.training.experiment import Experiment
+from ediffuser.training.experiment import Experiment, changed_settings
 from ediffuser.training.state import EXPERIMENT, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ def open_run(
             for path, fault in faults.items():
                 logger.warning("%s; it is set aside as %s", fault, set_aside(path).name)
             logger.info("going on from checkpoint %s", newest)
+            for change in changed_settings(content[EXPERIMENT], experiment) if EXPERIMENT in content else ():
+                logger.info("changed since then: %s", change)
     if group.first:
         remove_leftovers(directory)
         write_atomically(directory / EXPERIMENT, to_json(experiment, Experiment).encode())
@@ -110,7 +112,8 @@ def train(
         directory: The run directory: experiment.json and checkpoints/.
         resume: Goes on from the newest checkpoint; without one that is an error.
         device: "auto", "cpu", "cuda", ...
-        compiled: Runs the network through torch.compile: a minute or two at the start, faster steps after it.
+        compiled: Runs the network through torch.compile: a minute or two at the start, faster steps after it. Without a
+            compiler on the machine that is said, and left.
         group: The processes that train together, as `ediffuser.runtime.distributed.processes` gives them.
         stop: Once it is true for one of the processes, the next step is the last one, and a checkpoint of it published.
 
@@ -134,6 +137,9 @@ def train(
                 claim.enter_context(_claimed(directory, resume=resume))
             state = open_run(experiment, directory, resume=resume, device=place, group=group)
         group.assert_alike({"images seen": torch.tensor(state.images_seen)} | state.tensors())
+        if compiled and (missing := missing_compiler(place)):
+            logger.warning("%s: the network is not compiled, and training goes on without that", missing)
+            compiled = False
         network = torch.compile(state.network) if compiled else state.network
         state.network.train()
         tune(place)
@@ -208,13 +214,16 @@ def _publish(
     """
     try:
         path = state.save(experiment, directory, figures)
-        prune(directory, experiment.backup_every * epoch)
     except (OSError, CheckpointError) as error:
         reason = f"cannot save the checkpoint of {state.images_seen} images in {directory}: {error}"
         if last:
             raise BadInputError(f"{reason}; make room and go on with --resume from the checkpoint before") from error
         logger.warning("%s; training goes on, and the next checkpoint is tried when it is due", reason)
         return None
+    try:
+        prune(directory, experiment.backup_every * epoch)
+    except OSError as error:  # what should have gone takes room, no more
+        logger.warning("cannot remove older checkpoints in %s: %s; training goes on", directory, error)
     return path
 
 
