@@ -12,7 +12,7 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,21 +28,22 @@ from tyro.conf import Positional
 
 import ediffuser
 from ediffuser.data import ImageFolder
-from ediffuser.evaluation.classical import navier_stokes, telea
 from ediffuser.evaluation.grid import picture_grid
-from ediffuser.evaluation.inpainting import HOLE_SEED, HOLES, Fill, compose, draw_holes, evaluate_inpainting, model_fill
-from ediffuser.evaluation.perceptual import StLpips, Trunk
-from ediffuser.evaluation.table import Ratio, Row, markdown, ratios, summarise
+from ediffuser.evaluation.holes import HOLE_SEED, HOLES, draw_holes
+from ediffuser.evaluation.making import method
+from ediffuser.evaluation.perceptual import Trunk
+from ediffuser.evaluation.plan import MODEL, Plan
+from ediffuser.evaluation.record import Looker, Record
+from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.summary import scores
 from ediffuser.model import Model
 from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
-from ediffuser.runtime.pixels import from_uint8
 from ediffuser.samplers import Ddim
 from ediffuser.tasks.masks import AnyHoles
 
-CLASSICAL: Mapping[str, Fill] = {"Telea": telea, "Navier-Stokes": navier_stokes}
-OURS = "model"
+CLASSICAL = ("telea", "navier-stokes")
 REQUIRED = {"brush": 0.85, "box": 0.65, "half": 0.65}
 """The largest ratio to the better classical method that a shipped model may have."""
 
@@ -65,7 +66,7 @@ class Run:
         seed: Of the noise; picture k is painted from (seed, k).
         trunk: Whose features ST-LPIPS compares.
         batch: Pictures at once.
-        out: Where quality.json and comparison.png go.
+        out: Where quality.json, comparison.png and the evaluation that they come from go.
         pictures: Folder of pictures to show instead of the bundled one; mind their licence.
     """
 
@@ -80,10 +81,43 @@ class Run:
     out: Path = Path("out/model-card")
     pictures: Path | None = None
 
-    @property
-    def sampler(self) -> Ddim:
-        """The way from noise to a picture."""
-        return Ddim(steps=self.calls, eta=self.eta)
+    def plan(self, resolution: int) -> Plan:
+        """What is measured of pictures of a size."""
+        return Plan(
+            model=str(self.model),
+            task="inpainting",
+            data=ImageFolder(path=str(self.data), resolution=resolution),
+            count=self.count,
+            seed=self.seed,
+            batch=self.batch,
+            sampler=Ddim(steps=self.calls, eta=self.eta),
+            baselines=CLASSICAL,
+            features="none",
+            distance=f"st-lpips-{self.trunk}",
+            variations=1,
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one kind of hole: means over `count` pictures, and their standard errors."""
+
+    method: str
+    hole: str
+    count: int
+    st_lpips: float
+    st_lpips_error: float
+    psnr_db: float
+    psnr_db_error: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The distance of the model over that of the best classical method, on one kind of hole."""
+
+    hole: str
+    best: str
+    ratio: float
 
 
 def main() -> None:
@@ -102,27 +136,54 @@ def model_card(run: Run) -> None:
     Raises:
         BadInputError: If the model or the data cannot be used, or a package is missing.
     """
-    model, distance = ediffuser.load(run.model), StLpips(run.trunk)
-    rows = measure(run, model, distance.to(model.device))
-    found = ratios(rows, OURS, list(CLASSICAL))
+    model = ediffuser.load(run.model)
+    plan, folder = run.plan(model.resolution), run.out / "evaluation"
+    for _ in tqdm(evaluate(plan, folder), total=sum(1 for _ in plan.pieces()), leave=False):
+        pass
+    rows, distance = (
+        [row(each.method, each.group, each.values) for each in scores(folder)],
+        Record.read(folder).distance,
+    )
+    found = ratios(rows)
     print(markdown(rows))
     print(f"\n{distance.name}; first {run.count} of {run.data.name}; hole seed {HOLE_SEED}")
-    print(f"{run.sampler}; seed {run.seed}\n")
+    print(f"{plan.way}; seed {run.seed}\n")
     print("\n".join(verdict(ratio) for ratio in found))
-    run.out.mkdir(parents=True, exist_ok=True)
     quality = record(run, model, distance, rows, found)
     write_atomically(run.out / "quality.json", json.dumps(quality, indent=2, ensure_ascii=False).encode())
     shown = ImageFolder(path=str(run.pictures), resolution=model.resolution).open() if run.pictures else None
     images = shown.batch(range(min(len(shown), len(HOLES)))) if shown else astronauts(model.resolution)
-    write_atomically(run.out / "comparison.png", encoded(comparison(run, model, from_uint8(images))))
+    write_atomically(run.out / "comparison.png", encoded(comparison(plan, model, images)))
 
 
-def measure(run: Run, model: Model, distance: StLpips) -> list[Row]:
-    """The table, with a progress bar on stderr."""
-    pictures = ImageFolder(path=str(run.data), resolution=model.resolution).open()
-    methods = {**CLASSICAL, OURS: model_fill(model, run.sampler, run.seed)}
-    scores = evaluate_inpainting(methods, pictures, distance, count=run.count, batch=run.batch)
-    return summarise(tqdm(scores, total=-(-run.count // run.batch) * len(HOLES) * len(methods), leave=False))
+def row(method: str, hole: str, values: dict[str, Tensor]) -> Row:
+    """Means over the pictures, and their standard errors."""
+    columns = [values["distance"], values["psnr_hole"]]
+    means = [part for x in columns for part in (x.mean().item(), (x.std() / len(x) ** 0.5).item())]
+    return Row(method, hole, len(columns[0]), *means)
+
+
+def ratios(rows: Sequence[Row]) -> list[Ratio]:
+    """Mean ST-LPIPS of the model over the lowest of the classical methods, for each kind of hole."""
+    found = []
+    for ours in (row for row in rows if row.method == MODEL):
+        best = min((r for r in rows if r.hole == ours.hole and r.method in CLASSICAL), key=lambda r: r.st_lpips)
+        found.append(Ratio(ours.hole, best.method, ours.st_lpips / best.st_lpips))
+    return found
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Methods down, holes across; each cell is ST-LPIPS with its standard error, and the PSNR inside the hole."""
+    methods, holes = dict.fromkeys(row.method for row in rows), dict.fromkeys(row.hole for row in rows)
+    cells = {(row.method, row.hole): row for row in rows}
+    lines = [["ST-LPIPS (PSNR in the hole)", *holes], ["---"] * (len(holes) + 1)]
+    lines += [[method, *(cell(cells[method, hole]) for hole in holes)] for method in methods]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cell(row: Row) -> str:
+    """One cell of the table."""
+    return f"{row.st_lpips:.4f} ± {row.st_lpips_error:.4f} ({row.psnr_db:.1f} dB)"
 
 
 def verdict(ratio: Ratio) -> str:
@@ -138,14 +199,14 @@ def met(ratio: Ratio) -> bool | None:
     return ratio.ratio <= REQUIRED[ratio.hole] if ratio.hole in REQUIRED else None
 
 
-def record(run: Run, model: Model, distance: StLpips, rows: list[Row], found: list[Ratio]) -> dict[str, Any]:
+def record(run: Run, model: Model, distance: Looker, rows: list[Row], found: list[Ratio]) -> dict[str, Any]:
     """All figures, and all that is needed to get them again."""
     return {
-        "metric": {"name": "ST-LPIPS", "trunk": distance.trunk, "features": distance.name, "sha256": distance.sha256},
+        "metric": {"name": "ST-LPIPS", "trunk": run.trunk, "features": distance.name, "sha256": distance.sha256},
         "rounding": "8 bits; known pixels put back exactly",
         "data": {"file": run.data.name, "count": run.count, "indices": [0, run.count], "resolution": model.resolution},
         "holes": {"seed": HOLE_SEED, **{name: json.loads(to_json(holes, AnyHoles)) for name, holes in HOLES.items()}},
-        "sampler": dataclasses.asdict(run.sampler),
+        "sampler": dataclasses.asdict(run.plan(model.resolution).way),
         "calls": run.calls,
         "seed": run.seed,
         "precision": str(model.precision).removeprefix("torch."),
@@ -163,17 +224,17 @@ def record(run: Run, model: Model, distance: StLpips, rows: list[Row], found: li
     }
 
 
-def comparison(run: Run, model: Model, images: Tensor) -> Image.Image:
-    """Each kind of hole in one picture, painted by every method, ours from two seeds; images in [-1, 1]."""
-    size = (model.resolution, model.resolution)
-    ours = {f"ours, seed {seed}": model_fill(model, run.sampler, seed) for seed in (run.seed, run.seed + 1)}
-    methods = {**CLASSICAL, **ours}
-    rows = []
+def comparison(plan: Plan, model: Model, images: Tensor) -> Image.Image:
+    """Each kind of hole in one picture, uint8, painted by every method, ours from two seeds."""
+    size, rows = (model.resolution, model.resolution), []
     for index, kind in enumerate(HOLES.values()):
         image, hole = images[index % len(images)][None], draw_holes(kind, range(index, index + 1), size)
-        filled = [image, torch.ones_like(image), *(fill(image, hole, index).cpu() for fill in methods.values())]
-        rows.append([compose(image, picture, hole)[0] for picture in filled])
-    return picture_grid(rows, ["original", "hole", *methods], list(HOLES))
+        row = {"original": image, "hole": torch.where(hole > 0, 255, image)}
+        row |= {name: method(name, plan, model)(image, hole, [(plan.seed, index)])[0] for name in CLASSICAL}
+        for seed in (plan.seed, plan.seed + 1):
+            row[f"ours, seed {seed}"] = method(MODEL, plan, model)(image, hole, [(seed, index)])[0]
+        rows.append(row)
+    return picture_grid([[picture[0] for picture in row.values()] for row in rows], list(rows[0]), list(HOLES))
 
 
 def astronauts(resolution: int) -> Tensor:

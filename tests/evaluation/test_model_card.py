@@ -45,9 +45,14 @@ def test_an_untrained_model_gets_its_card(model, photos, tmp_path, monkeypatch, 
     out = tmp_path / "card"
     run(monkeypatch, model, "--data", photos, "--count", 3, "--calls", 2, "--batch", 2, "--out", out)
     quality = json.loads((out / "quality.json").read_text())
-    assert {row["method"] for row in quality["table"]} == {"Telea", "Navier-Stokes", "model"}
+    assert {row["method"] for row in quality["table"]} == {"telea", "navier-stokes", "model"}
     assert {row["count"] for row in quality["table"]} == {3}
     assert [ratio["required"] for ratio in quality["ratios"]] == [None, 0.85, 0.65, 0.65, None]
+    distances = {(row["method"], row["hole"]): row["st_lpips"] for row in quality["table"]}
+    for ratio in quality["ratios"]:
+        hole, best = ratio["hole"], min(distances[method, ratio["hole"]] for method in ("telea", "navier-stokes"))
+        assert ratio["ratio"] == pytest.approx(distances["model", hole] / best)
+        assert distances[ratio["best"], hole] == best
     assert quality["metric"]["features"] in capsys.readouterr().out
     with Image.open(out / "comparison.png") as sheet:
         assert sheet.height > 5 * 32

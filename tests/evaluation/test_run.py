@@ -12,7 +12,7 @@ import ediffuser
 from ediffuser.data import ImageFolder
 from ediffuser.evaluation.classical import telea
 from ediffuser.evaluation.frechet import frechet_distance
-from ediffuser.evaluation.inpainting import HOLES, compose, draw_holes
+from ediffuser.evaluation.holes import HOLES, compose, draw_holes
 from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import MODEL, REFERENCE, Piece, Plan

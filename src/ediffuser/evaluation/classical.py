@@ -1,30 +1,27 @@
 """Inpainting without learning: what a trained model must beat.
 
-Each is a `Fill` of `ediffuser.evaluation.inpainting` and works on 8-bit pictures, one at a time. What lies in the hole
-is not looked at, and the known pixels are those of `images`. Nothing is drawn, so the index plays no part.
+Each works on 8-bit pictures, one at a time. What lies in the hole is not looked at, and the known pixels are those of
+`images`. Nothing is drawn.
 """
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ediffuser.runtime.errors import BadInputError
+from ediffuser.evaluation.optional import optional
 from ediffuser.runtime.pixels import from_uint8, to_uint8
 
 RADIUS_PX = 3
 
 
-def telea(images: Tensor, holes: Tensor, first_index: int = 0) -> Tensor:
+def telea(images: Tensor, holes: Tensor) -> Tensor:
     """OpenCV's fast marching method (Telea 2004), radius 3.
 
     Args:
         images: RGB in [-1, 1], shape (B, 3, H, W).
         holes: 1 where to paint, shape (B, 1, H, W).
-        first_index: Unused.
 
     Returns:
         The painted pictures, float32 in [-1, 1], shape (B, 3, H, W).
@@ -32,35 +29,28 @@ def telea(images: Tensor, holes: Tensor, first_index: int = 0) -> Tensor:
     Raises:
         BadInputError: If OpenCV is not installed.
     """
-    cv2 = _optional("cv2", "OpenCV")
+    cv2 = optional("cv2", "OpenCV")
     return _one_by_one(images, holes, lambda picture, hole: cv2.inpaint(picture, hole, RADIUS_PX, cv2.INPAINT_TELEA))
 
 
-def navier_stokes(images: Tensor, holes: Tensor, first_index: int = 0) -> Tensor:
+def navier_stokes(images: Tensor, holes: Tensor) -> Tensor:
     """OpenCV's fluid dynamics (Bertalmio et al. 2001), radius 3; arguments and errors as of `telea`."""
-    cv2 = _optional("cv2", "OpenCV")
+    cv2 = optional("cv2", "OpenCV")
     return _one_by_one(images, holes, lambda picture, hole: cv2.inpaint(picture, hole, RADIUS_PX, cv2.INPAINT_NS))
 
 
-def biharmonic(images: Tensor, holes: Tensor, first_index: int = 0) -> Tensor:
+def biharmonic(images: Tensor, holes: Tensor) -> Tensor:
     """scikit-image's biharmonic equations (Damelin & Hoang 2018); arguments and errors as of `telea`.
 
     The slowest: a tenth of a second for a hole of 128 x 128 pixels, seconds for larger ones.
     """
-    restoration = _optional("skimage.restoration", "scikit-image")
+    restoration = optional("skimage.restoration", "scikit-image")
 
     def fill(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
         filled = restoration.inpaint_biharmonic(picture / 255, hole, channel_axis=-1)
         return np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
 
     return _one_by_one(images, holes, fill)
-
-
-def _optional(module: str, name: str) -> ModuleType:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise BadInputError(f"this method needs {name}: pip install 'ediffuser[eval]'") from error
 
 
 def _one_by_one(images: Tensor, holes: Tensor, fill: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ediffuser.evaluation.classical import CLASSICAL
-from ediffuser.evaluation.inpainting import compose
+from ediffuser.evaluation.holes import compose
 from ediffuser.evaluation.plan import MODEL, Plan
 from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
 from ediffuser.model import Model

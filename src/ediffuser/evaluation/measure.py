@@ -8,7 +8,7 @@ from torch import Tensor
 from ediffuser.data import Pictures
 from ediffuser.evaluation.accuracy import class_numbers
 from ediffuser.evaluation.comparison import Sight, rgb
-from ediffuser.evaluation.inpainting import HOLES, draw_holes
+from ediffuser.evaluation.holes import HOLES, draw_holes
 from ediffuser.evaluation.likelihoods import bits_per_dim
 from ediffuser.evaluation.making import Make, ModelMake, method, variations
 from ediffuser.evaluation.parts import Measured

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ediffuser.conditioning import AnyConditioning
 from ediffuser.data import DataSet
 from ediffuser.evaluation.classical import CLASSICAL
-from ediffuser.evaluation.inpainting import HOLES
+from ediffuser.evaluation.holes import HOLES
 from ediffuser.generate import DEFAULT_SAMPLER, FREE_SAMPLER
 from ediffuser.runtime.component import component
 from ediffuser.runtime.device import PrecisionName

@@ -11,7 +11,7 @@ import pydantic
 
 from ediffuser.evaluation.features import Features
 from ediffuser.evaluation.groups import GroupClassifier
-from ediffuser.evaluation.inpainting import HOLE_SEED, HOLE_SET
+from ediffuser.evaluation.holes import HOLE_SEED, HOLE_SET
 from ediffuser.evaluation.likelihoods import COUNTED
 from ediffuser.evaluation.measure import Evaluation
 from ediffuser.evaluation.plan import Plan

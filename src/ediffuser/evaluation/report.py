@@ -45,11 +45,12 @@ def table(found: Sequence[Figure]) -> str:
 def _table(group: str, found: Sequence[Figure]) -> str:
     methods, names = dict.fromkeys(f.method for f in found), dict.fromkeys(_title(f) for f in found)
     cells = {(figure.method, _title(figure)): _cell(figure) for figure in found}
+    corner = f"{group} holes" if group else ""
     if len(methods) == 1:
-        lines = [["figure", "value [95 %]", "pictures"], ["---"] * 3]
+        lines = [[corner or "figure", "value [95 %]", "pictures"], ["---"] * 3]
         lines += [[_title(figure), _cell(figure), str(figure.count)] for figure in found]
     else:
-        lines = [[f"{group} holes" if group else "", *names], ["---"] * (len(names) + 1)]
+        lines = [[corner, *names], ["---"] * (len(names) + 1)]
         lines += [[method, *(cells.get((method, name), "") for name in names)] for method in methods]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

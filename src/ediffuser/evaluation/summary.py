@@ -115,7 +115,7 @@ def _values(parts: Parts, pieces: list[Piece]) -> dict[str, Tensor]:
 
 
 def _mean(score: Score, values: Tensor, record: Record, method: str, group: str) -> Figure:
-    low, high = bootstrap(values)
+    low, high = (None, None) if (values == values[0]).all() else bootstrap(values)
     looker = record.distance if "{distance}" in score.name else None
     return Figure(
         name=score.name.format(
