@@ -52,6 +52,11 @@ def test_words_zeros_and_numbers(table):
     assert named(groups_from_csv(path, ["age"], pictures)) == ["age 20", "age 30"]
 
 
+def test_what_a_column_is_of_does_not_depend_on_the_pictures_asked_for(table):
+    path = table("file,cluster\na.png,0\nb.png,1\nc.png,7\n")
+    assert named(groups_from_csv(path, ["cluster"], ["a.png", "b.png"])) == ["cluster 0", "cluster 1"]
+
+
 def test_a_table_of_a_spreadsheet_has_a_mark_blank_lines_and_quotes(table):
     text = '﻿image,who\r\n"a.png", "Doe, J"\r\n\r\nb.png,Roe\r\n'.replace(", ", ",")
     assert named(groups_from_csv(table(text), ["who"], ["b.png", "a.png"])) == ["Roe", "Doe,J"]

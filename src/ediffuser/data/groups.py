@@ -129,7 +129,8 @@ class _Table:
         if "" in values:
             picture = self.rows[lines[values.index("")]][0]
             raise BadInputError(f"'{picture}' in '{self.path}' has no value of '{column}': write a word, or remove it")
-        if all(value.lower() in YES | NO for value in values):
+        # The whole column says what it is of: a few pictures of clusters 0 to 9 may all be of 0 and 1.
+        if all(row[place].lower() in YES | NO | {""} for row in self.rows):
             return [column if value.lower() in YES else f"not {column}" for value in values]
         return [f"{column} {value}" if _is_number(value) else value for value in values]
 
