@@ -1,11 +1,10 @@
-"""The most memory that a training step of the published 32-pixel network takes: ours against that of diffusers.
+"""The most memory that a training step takes: ours against diffusers' and denoising-diffusion-pytorch's.
 
     python benchmarks/training_memory.py [--batch 32]
 
-Each contestant of training_step.py takes three steps in a process of its own; the figure is that process's largest
-resident size, less what it had before the first step was prepared. Ours keeps the averaged weights, as diffusers'
-EMAModel does, and decodes its pictures. `--checkpointing` also measures ours with `checkpointing`, which computes
-activations again instead of keeping them.
+Each contestant of training_step.py and training_lucidrains.py takes three steps in a process of its own; the figure is
+that process's largest resident size, less what it had before the first step was prepared. All keep averaged weights;
+ours also decodes its pictures. With `gradient_checkpointing` ours computes activations again instead of keeping them.
 """
 
 import resource
@@ -17,10 +16,12 @@ from pathlib import Path
 import torch
 import tyro
 from machine import PRECISION, report
+from training_lucidrains import ours, their_step
 from training_step import diffusers_step, our_step, published, write_pictures
 
 STEPS = 3
-CONTESTANTS = ("diffusers", "diffusers, by hand", "ediffuser", "ediffuser, checkpointing")
+PUBLISHED = ("diffusers", "diffusers, by hand", "ediffuser", "ediffuser, checkpointing")
+LUCIDRAINS = ("denoising-diffusion-pytorch", "denoising-diffusion-pytorch, by hand", "ediffuser of its size")
 
 
 def largest_mib() -> float:
@@ -33,16 +34,26 @@ def measure(contestant: str, batch: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pictures(folder / "pictures.zip", 4 * batch)
+        steps = {
+            "diffusers": lambda: diffusers_step(batch, torch.float32, torch.contiguous_format),
+            "diffusers, by hand": lambda: diffusers_step(batch, PRECISION, torch.channels_last),
+            "ediffuser": lambda: our_step(folder, batch, published()),
+            "ediffuser, checkpointing": lambda: our_step(folder, batch, published(), checkpointing=True),
+            "denoising-diffusion-pytorch": lambda: their_step(batch, torch.float32),
+            "denoising-diffusion-pytorch, by hand": lambda: their_step(batch, PRECISION),
+            "ediffuser of its size": lambda: our_step(folder, batch, ours()),
+        }
         before = largest_mib()
-        if contestant == "diffusers":
-            step = diffusers_step(batch, torch.float32, torch.contiguous_format)
-        elif contestant == "diffusers, by hand":
-            step = diffusers_step(batch, PRECISION, torch.channels_last)
-        else:
-            step = our_step(folder, batch, published(), checkpointing="checkpointing" in contestant)
+        step = steps[contestant]()
         for _ in range(STEPS):
             step()
         print(largest_mib() - before)
+
+
+def taken_by(contestant: str, batch: int) -> float:
+    """What a process of its own measures, in MiB."""
+    command = [sys.executable, __file__, "--batch", str(batch), "--only", contestant]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def main(batch: int = 32, only: str | None = None) -> None:
@@ -56,11 +67,10 @@ def main(batch: int = 32, only: str | None = None) -> None:
         measure(only, batch)
         return
     rows = []
-    for contestant in CONTESTANTS:
-        command = [sys.executable, __file__, "--batch", str(batch), "--only", contestant]
-        taken = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
-        rows.append({"contestant": contestant, "MiB": taken, "ratio": taken / rows[0]["MiB"] if rows else 1.0})
-    report(f"The most memory of three training steps of the published 32-pixel network, batch {batch}", rows)
+    for names in (PUBLISHED, LUCIDRAINS):
+        found = {name: taken_by(name, batch) for name in names}
+        rows += [{"contestant": name, "MiB": mib, "ratio": mib / found[names[0]]} for name, mib in found.items()]
+    report(f"The most memory of three training steps at 32 pixels, batch {batch}", rows)
 
 
 if __name__ == "__main__":
