@@ -279,6 +279,13 @@ def test_turns_go_on_until_the_last_image_has_been_seen(turn):
     assert turn(64) == (["train", "ddpm32", "--resume"], False)
 
 
+def test_a_slurm_that_does_not_answer_is_said(commands, monkeypatch):
+    (commands / "squeue").write_text("#!/bin/sh\nexec sleep 5\n")
+    monkeypatch.setattr("ediffuser.training.slurm.ANSWERED_WITHIN_S", 0.2)
+    with pytest.raises(BadInputError, match=r"SLURM did not answer 'squeue .* 17 .*' within 0\.2 s; the run is saved"):
+        SlurmJob("17", 0).requeue()
+
+
 @pytest.mark.parametrize("code", [1, 2, 3, 130])
 def test_a_run_that_fails_is_not_requeued(turn, commands, code):
     with pytest.raises(SystemExit) as end:

@@ -41,6 +41,7 @@ def stop_often(plan, folder, stops, seed):
             signal_to(process, kind)
             ended = code(process)
             if "stopped by" not in run.output() and ended == 0:
+                assert process_before >= plan.images - 2 * plan.batch, f"{kind!r} was not heard"
                 break  # it was at its end already
             assert ended == ENDS[kind], run.output()
             assert int(newest_sound(run.out)[0].name) == run.reached() >= process_before

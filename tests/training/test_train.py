@@ -252,8 +252,9 @@ def test_what_a_crash_left_is_passed_over(experiment, tmp_path):
     *_, last = run(experiment(images=8), tmp_path / "run")
     unfinished = shutil.copytree(last.checkpoint, last.checkpoint.with_name("0000000099"))
     (unfinished / "manifest.json").unlink()
-    shutil.copytree(last.checkpoint, last.checkpoint.with_name(".0000000100.77.tmp"))
+    half = shutil.copytree(last.checkpoint, last.checkpoint.with_name(".0000000100.77.tmp"))
     assert [step.images_seen for step in run(experiment(images=16), tmp_path / "run", resume=True)] == [16]
+    assert not half.exists()
 
 
 def test_a_checkpoint_of_another_network_is_refused(experiment, tmp_path):

@@ -202,12 +202,17 @@ def _ask(*command: str) -> str:
     """What one of SLURM's commands prints.
 
     Raises:
-        BadInputError: If it fails.
+        BadInputError: If it fails, or takes too long.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWERED_WITHIN_S)
     except subprocess.CalledProcessError as error:
         raise BadInputError(f"SLURM refused '{' '.join(command)}': {error.stderr.strip()}") from error
+    except subprocess.TimeoutExpired as error:
+        raise BadInputError(
+            f"SLURM did not answer '{' '.join(command)}' within {ANSWERED_WITHIN_S} s; the run is saved, and ediffuser "
+            "submit with --resume goes on with it"
+        ) from error
     return done.stdout
 
 
