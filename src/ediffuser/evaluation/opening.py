@@ -11,6 +11,7 @@ from ediffuser.evaluation.likelihoods import natural_way
 from ediffuser.evaluation.measure import Evaluation
 from ediffuser.evaluation.plan import Plan
 from ediffuser.evaluation.similarity import open_distance
+from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.generate import load
 from ediffuser.model import Model
 from ediffuser.runtime.device import choose_device
@@ -30,7 +31,7 @@ def open_evaluation(plan: Plan, device: str = "auto", group: Processes = ALONE) 
     """
     place = group.device(choose_device(device))
     model = load(plan.model, device=str(place), precision=plan.precision)
-    pictures = plan.data.open()
+    pictures = classes_in_turn(plan.data.open())
     if plan.count > len(pictures) and plan.task != "generation":
         raise BadInputError(f"there are {len(pictures)} pictures in the data; count {plan.count} must not exceed that")
     if plan.count < LEAST and plan.features != "none":
