@@ -31,7 +31,7 @@ class _Reordered:
         self._pictures, self._order = pictures, order
         self.labels = None if pictures.labels is None else pictures.labels[order]
         self.classes = pictures.classes
-        self.names = [pictures.names[k] for k in order.tolist()]
+        self.names = [pictures.names[int(k)] for k in order]
 
     def __len__(self) -> int:
         return len(self._order)
