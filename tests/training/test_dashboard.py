@@ -23,6 +23,7 @@ from ediffuser.runtime.signals import Stop
 from ediffuser.tasks import Colorization, Inpainting, Unconditional
 from ediffuser.training import Experiment, train
 from ediffuser.training.dashboard import Dashboard, TensorBoard, figures, record, starvation
+from ediffuser.training.evaluation import Evaluation
 from ediffuser.training.loop import TrainingStep
 from ediffuser.training.previews import Previews, grid
 from ediffuser.training.state import TrainingState
@@ -326,17 +327,26 @@ def test_who_waits_for_the_run_to_stop_does_not_wait_for_figures(experiment, tmp
     assert not (tmp_path / "run" / "samples").exists()
 
 
+class SoonStopped:
+    """A wish that comes while something is under way."""
+
+    asked = 0
+
+    def __bool__(self):
+        self.asked += 1
+        return self.asked == 3
+
+
+def test_figures_that_are_being_made_are_left_when_the_run_is_to_stop(experiment, few):
+    plan, stop = experiment(**EVALUATED), SoonStopped()
+    average = TrainingState.start(plan, torch.device("cpu")).average
+    assert Evaluation.open(plan).measure(average, stop) == {}
+    assert stop.asked == 3
+
+
 @pytest.mark.parametrize("task", [Unconditional(), Inpainting(), Colorization()], ids=lambda task: task.kind)
 def test_a_grid_that_is_being_painted_is_left_when_the_run_is_to_stop(experiment, task):
     plan = experiment(task, sample_every=8, sample_size=3)
-
-    class SoonStopped:
-        asked = 0
-
-        def __bool__(self):
-            self.asked += 1
-            return self.asked == 3
-
     stop, average = SoonStopped(), TrainingState.start(plan, torch.device("cpu")).average
     assert Previews.open(plan).paint(average, stop) is None
     assert stop.asked == 3

@@ -5,6 +5,7 @@ Like the grids of samples these draw from streams of their own, and the training
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,13 +18,15 @@ from ediffuser.evaluation.features import Classifier, Features, open_features
 from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.perceptual import SMALLEST_PX, StLpips
 from ediffuser.evaluation.reference import Reference, reference
-from ediffuser.generate import colorize, generate, inpaint
+from ediffuser.evaluation.spread import classes_in_turn
+from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
 from ediffuser.model import Model
 from ediffuser.runtime.device import choose_device, choose_precision
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise, derived_seed
 from ediffuser.runtime.pixels import from_uint8, to_uint8
 from ediffuser.runtime.signals import Stop
+from ediffuser.samplers import Step
 from ediffuser.tasks import Inpainting, Unconditional
 from ediffuser.training.experiment import Experiment
 
@@ -59,7 +62,7 @@ class Evaluation:
         Raises:
             BadInputError: If there are too few pictures, they cannot be read, or a network's weights are missing.
         """
-        pictures = (experiment.held_out or experiment.data).open()
+        pictures = classes_in_turn((experiment.held_out or experiment.data).open())
         count = min(experiment.evaluate_count, len(pictures))
         if count < FEWEST:
             raise BadInputError(
@@ -91,10 +94,13 @@ class Evaluation:
         model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
         moments, vectors, probabilities, distances = Moments.empty(self.features.dimensions), [], [], []
         for start in range(0, self.count, BATCH):
-            if stop:
-                return {}
-            indices = range(start, min(start + BATCH, self.count))
-            made, originals = self._make(model, indices)
+            steps, originals = self._steps(model, range(start, min(start + BATCH, self.count)))
+            made = torch.empty(0)
+            for step in steps:
+                if stop:
+                    return {}
+                made = step.x
+            made = to_uint8(made.cpu())
             seen = made.expand(-1, 3, -1, -1)
             vectors.append(self.features(seen).cpu())
             moments.add(vectors[-1])
@@ -112,16 +118,16 @@ class Evaluation:
         measured = {figure.name: figure.value for figure in found}
         return measured | ({"ST-LPIPS": torch.cat(distances).mean().item()} if distances else {})
 
-    def _make(self, model: Model, indices: range) -> tuple[Tensor, Tensor | None]:
-        """Pictures made of these indices, and their originals where something of them was given; uint8, on the CPU."""
+    def _steps(self, model: Model, indices: range) -> tuple[Iterator[Step], Tensor | None]:
+        """The making of pictures of these indices, and their originals in uint8 where something of them is given."""
         task, seed = self.experiment.model.task, derived_seed("evaluation", self.experiment.seed)
-        first = indices.start
+        keys = [(seed, index) for index in indices]
         if isinstance(task, Unconditional):
-            return to_uint8(generate(model, count=len(indices), seed=seed, first_index=first).cpu()), None
+            return generate_rows(model, keys), None
         originals = self.pictures.batch(indices)
         images = from_uint8(originals)
         if isinstance(task, Inpainting):
             noise = Noise.rows(derived_seed("evaluation holes", self.experiment.seed), indices)
             holes = task.holes.draw(noise, (images.shape[2], images.shape[3]))
-            return to_uint8(inpaint(model, images, holes, seed=seed, first_index=first).cpu()), originals
-        return to_uint8(colorize(model, images, seed=seed, first_index=first).cpu()), originals
+            return inpaint_rows(model, images, holes, keys), originals
+        return colorize_rows(model, images, keys), originals
