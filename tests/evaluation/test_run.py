@@ -13,6 +13,7 @@ from ediffuser.data import ImageFolder
 from ediffuser.evaluation.classical import telea
 from ediffuser.evaluation.frechet import frechet_distance
 from ediffuser.evaluation.holes import HOLES, compose, draw_holes
+from ediffuser.evaluation.kid import kernel_distance
 from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import MODEL, REFERENCE, Piece, Plan
@@ -173,6 +174,33 @@ def test_sets_of_2000_have_a_frechet_distance_that_streams_and_is_exact(plan, tm
             assert "KD" in found
             if count == 2000:
                 assert found["FD"].value == pytest.approx(distance, rel=1e-9, abs=1e-9)
+
+
+def test_results_never_meet_their_own_originals_in_a_kernel_distance(plan, tmp_path):
+    """Results that equal their originals have one distribution with them: unbiased means 0 on average, not below."""
+    count, found, naive = 16, [], []
+    wanted = plan(count=count, batch=8)
+    record = Record(
+        plan=wanted,
+        model_sha256="0",
+        data_sha256="0",
+        data_count=count,
+        resize="as stored",
+        features=Looker(name="noise", sha256="0", family="noise"),
+    )
+    pieces = [piece for piece in wanted.pieces() if piece.method == MODEL]
+    for seed in range(40):
+        real = torch.randn(count, 4, generator=torch.Generator().manual_seed(seed))
+        parts = Parts(tmp_path / str(seed))
+        parts.write(Piece(REFERENCE, 0, count), Moments.of(real).to_tensors() | {"features": real})
+        for piece in pieces:
+            parts.write(piece, {"features": real[piece.start : piece.stop]})
+        (figure,) = (figure for figure in set_figures(record, parts).of(pieces) if figure.name == "KD")
+        assert figure.count == count // 2
+        found.append(figure.value)
+        naive.append(kernel_distance(real, real)[0])
+    for values, low, high in ((torch.tensor(found), -3, 3), (torch.tensor(naive), -1e9, -3)):
+        assert low < values.mean() / (values.std() / len(values) ** 0.5) < high
 
 
 # ------------------------------------------------------------------------------------------------ how it ends
