@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import tiny
 
+from ediffuser.cli import main
 from ediffuser.runtime.checkpoint import newest_checkpoint
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.studies import STUDIES
 from ediffuser.studies.run import missing, run
 from ediffuser.studies.training import check_run, run_directory
 
@@ -140,3 +142,13 @@ def test_the_markdown_shows_its_plots(place):
     for name in [line.split("(")[-1].rstrip(")") for line in text.splitlines() if line.startswith("![")]:
         assert (reports / name).stat().st_size > 500
     assert text.count("\n| ") > 10
+
+
+def test_the_command_says_the_hours_first_and_then_what_it_does(place, monkeypatch, capsys):
+    monkeypatch.chdir(place / "once")
+    monkeypatch.setitem(STUDIES, "tiny", lambda size: tiny.study())
+    data = ["--data", "cifar10=../pictures/train", "--held-out", "cifar10=../pictures/test"]
+    main(["study", "tiny", "--only", "report", *data])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("tiny, small: 0 of 2 models to train, 0.0 h; 0 of 3 rows to evaluate, 0.0 h; 0.0 h")
+    assert lines[1:] == ["report: runs/reports/tiny-small.html"]

@@ -80,6 +80,7 @@ class Outcome:
         advantage: By how much the former is better, on average over seeds.
         half_width: Of the 95 % interval of the advantage.
         calls: Calls of the network of either side.
+        counts: Pictures of either side.
     """
 
     comparison: Comparison
@@ -89,6 +90,7 @@ class Outcome:
     advantage: float = math.nan
     half_width: float = math.nan
     calls: tuple[float, float] = (math.nan, math.nan)
+    counts: tuple[int, int] = (0, 0)
 
 
 def decide(comparison: Comparison, results: Mapping[str, Result]) -> Outcome:
@@ -111,6 +113,7 @@ def decide(comparison: Comparison, results: Mapping[str, Result]) -> Outcome:
         advantage,
         width,
         (fmean(result.calls for result in sides[0]), fmean(result.calls for result in sides[1])),
+        (better[0].count, worse[0].count),
     )
 
 

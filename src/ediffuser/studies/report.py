@@ -20,7 +20,7 @@ from ediffuser.studies.inputs import Inputs
 from ediffuser.studies.plots import Plot, against_calls, training_curves
 from ediffuser.studies.results import Result, read_results
 from ediffuser.studies.study import Study
-from ediffuser.studies.tables import NOT_COMPARABLE, TextTable, claim_table, literature, markdown, ours
+from ediffuser.studies.tables import TextTable, claim_table, comparability, literature, markdown, ours
 from ediffuser.studies.training import finished, training_log
 
 REPORTS = "reports"
@@ -76,7 +76,7 @@ class Report:
     missing: tuple[str, ...]
     command: str
     commands: tuple[str, ...]
-    not_comparable: str = NOT_COMPARABLE
+    comparability: str
 
 
 def write_report(study: Study, inputs: Inputs, out: Path) -> Path:
@@ -121,6 +121,7 @@ def collect(study: Study, inputs: Inputs, out: Path) -> Report:
             *(training_command(model, inputs, out) for model in study.models),
             *(evaluation_command(cell, inputs, out) for cell in study.cells),
         ),
+        comparability=comparability(study, results),
     )
 
 
@@ -141,10 +142,10 @@ def as_markdown(report: Report, stem: str) -> str:
         lines += [markdown(conclusion.table), f"{_source(conclusion.claim)}: **{conclusion.verdict}**."]
     lines += ["## Plots"] if report.plots else []
     lines += [f"![{plot.title}]({stem}-{plot.name}.svg)" for plot in report.plots]
-    lines += ["## Figures", report.not_comparable, *map(markdown, report.tables), *map(markdown, report.literature)]
+    lines += ["## Figures", report.comparability, *map(markdown, report.tables), *map(markdown, report.literature)]
     lines += ["## Samples"] if report.samples else []
     lines += [f"{s.title}\n\n![{s.title}]({stem}-sample-{k}.jpg)" for k, s in enumerate(report.samples, start=1)]
-    return "\n\n".join([*lines, markdown(report.trained)]) + "\n"
+    return "\n\n".join([*lines, "## Runs", markdown(report.trained)]) + "\n"
 
 
 def _conclusion(claim: Claim, results: Mapping[str, Result]) -> Conclusion:

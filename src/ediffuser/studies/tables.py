@@ -14,8 +14,13 @@ ARROWS = {"low": "↓", "high": "↑"}
 MISSING = "not measured yet"
 
 NOT_COMPARABLE = (
-    "Published columns are the dissertation's, with other networks, data, features and numbers of pictures: they show "
+    "Published entries are the dissertation's, of other networks, data, features and numbers of pictures: they show "
     "its order, and cannot be compared with ours number by number."
+)
+
+PARTLY_COMPARABLE = (
+    "Published entries are the dissertation's. Its FID is of the same network as ours, but it does not say of how many "
+    "pictures nor of which code; NLL and speed depend on more that it does not say, and are not comparable."
 )
 
 
@@ -47,7 +52,7 @@ def ours(table: Table, results: Mapping[str, Result]) -> TextTable:
     others = tuple(f"published {name}" for name in printed.columns[1:]) if printed else ()
     return TextTable(
         f"{table.title} (beside Table {table.number})" if table.number else table.title,
-        ("", "NFE", *names, *others),
+        ("", "NFE", "pictures", *names, *others),
         tuple(rows),
         len(others),
         tuple(dict.fromkeys(note for result in found for note in context_lines(result))),
@@ -63,10 +68,15 @@ def literature(number: str, study: Study, results: Mapping[str, Result]) -> Text
         if best:
             cell, figure = best
             row = {printed.columns[0]: f"{table.title}, {cell.label}", "FID": f"{figure.name} {value(figure)}"}
-            rows.append((*(row.get(column, "") for column in printed.columns), f"ours, {study.size}; not comparable"))
-    return TextTable(
-        f"Table {number}: {printed.title}", (*printed.columns, ""), tuple(rows), -1, (NOT_COMPARABLE,) if rows else ()
-    )
+            rows.append((*(row.get(column, "") for column in printed.columns), f"ours, {study.size}"))
+    note = comparability(study, results)
+    return TextTable(f"Table {number}: {printed.title}", (*printed.columns, ""), tuple(rows), -1, (note,))
+
+
+def comparability(study: Study, results: Mapping[str, Result]) -> str:
+    """What may be compared with the published entries."""
+    official = all(result.figure("FID") for result in results.values() if result.figure("FID", "FD"))
+    return PARTLY_COMPARABLE if study.size == "full" and results and official else NOT_COMPARABLE
 
 
 def claim_table(claim: Claim, outcomes: Sequence[Outcome]) -> TextTable:
@@ -74,8 +84,8 @@ def claim_table(claim: Claim, outcomes: Sequence[Outcome]) -> TextTable:
     rows = tuple(
         (
             outcome.comparison.label,
-            _side(outcome.better, outcome.calls[0]),
-            _side(outcome.worse, outcome.calls[1]),
+            _side(outcome.better, outcome.calls[0], outcome.counts[0]),
+            _side(outcome.worse, outcome.calls[1], outcome.counts[1]),
             "" if outcome.verdict == "missing" else f"{outcome.advantage:+.4g} ± {outcome.half_width:.2g}",
             MISSING if outcome.verdict == "missing" else outcome.verdict,
         )
@@ -134,13 +144,14 @@ def _rows(
     published = tuple(printed.row(cell.published).values())[1:] if printed and cell.published else ()
     blank = ("",) * (len(printed.columns) - 1 if printed else 0)
     if result is None:
-        yield (cell.label, MISSING, *("",) * len(names), *(published or blank))
+        yield (cell.label, MISSING, f"{cell.count:,}", *("",) * len(names), *(published or blank))
         return
     values = {title(figure): value(figure) for figure in result.own}
-    yield (cell.label, f"{result.calls:.4g}", *(values.get(name, "") for name in names), *(published or blank))
+    count = f"{result.context.count:,}"
+    yield (cell.label, f"{result.calls:.4g}", count, *(values.get(name, "") for name in names), *(published or blank))
     for method in dict.fromkeys(figure.method for figure in result.figures if figure not in result.own):
         values = {title(figure): value(figure) for figure in result.figures if figure.method == method}
-        yield (method, "0", *(values.get(name, "") for name in names), *blank)
+        yield (method, "0", count, *(values.get(name, "") for name in names), *blank)
 
 
 def _best(table: Table, results: Mapping[str, Result]) -> tuple[Cell, Figure] | None:
@@ -152,7 +163,7 @@ def _best(table: Table, results: Mapping[str, Result]) -> tuple[Cell, Figure] | 
     return min(found, key=lambda pair: pair[1].value, default=None)
 
 
-def _side(values: Sequence[float], calls: float) -> str:
+def _side(values: Sequence[float], calls: float, count: int) -> str:
     if not values:
         return ""
-    return f"{', '.join(f'{each:.4g}' for each in values)} at {calls:.4g} calls"
+    return f"{', '.join(f'{each:.4g}' for each in values)} ({calls:.4g} calls, {count:,} pictures)"
