@@ -47,6 +47,14 @@ class Killable:
                 return
             time.sleep(0.002)
 
+    def wait_until_writing(self, process: BaseProcess, more: int) -> None:
+        """Returns in the middle of a write once there are so many pieces more, or when the process has ended."""
+        target, until = self.parts() + more, time.monotonic() + PATIENCE_S
+        while process.is_alive() and time.monotonic() < until:
+            if self.parts() >= target and self.leftovers():
+                return
+            time.sleep(0.002)
+
     def parts(self) -> int:
         """How many pieces are done."""
         return len(list((self.out / "parts").glob("*.safetensors")))

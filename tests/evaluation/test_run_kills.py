@@ -38,9 +38,12 @@ def kill_often(arguments, folder, kills, seed):
         run = Killable(arguments, folder / f"run{len(runs)}")
         runs.append(run)
         while killed < kills:
-            process = run.start(pause_s=0.004)
+            process = run.start(pause_s=0.03)
             run.wait_until_working(process)
-            process.join(chance.uniform(0, 0.4))
+            if chance.random() < 0.5:
+                process.join(chance.uniform(0, 0.4))
+            else:
+                run.wait_until_writing(process, chance.randrange(3))
             if not process.is_alive():
                 assert process.exitcode == 0
                 break
