@@ -18,15 +18,17 @@ from ediffuser.diffusion.losses import Hybrid
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint, tensors_from_bytes
 from ediffuser.runtime.component import from_json, to_json
+from ediffuser.runtime.distributed import processes
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.signals import Stop
 from ediffuser.tasks import Colorization, Inpainting, Unconditional
-from ediffuser.training import Experiment, train
+from ediffuser.training import Experiment, evaluation, train
 from ediffuser.training.dashboard import Dashboard, TensorBoard, figures, record, starvation
 from ediffuser.training.evaluation import Evaluation
 from ediffuser.training.loop import TrainingStep
 from ediffuser.training.previews import Previews, grid
 from ediffuser.training.state import TrainingState
+from several import together
 
 pytestmark = pytest.mark.integration
 
@@ -340,7 +342,7 @@ class SoonStopped:
 def test_figures_that_are_being_made_are_left_when_the_run_is_to_stop(experiment, few):
     plan, stop = experiment(**EVALUATED), SoonStopped()
     average = TrainingState.start(plan, torch.device("cpu")).average
-    assert Evaluation.open(plan).measure(average, stop) == {}
+    assert Evaluation.open(plan, torch.device("cpu")).measure(average, stop) == {}
     assert stop.asked == 3
 
 
@@ -351,3 +353,41 @@ def test_a_grid_that_is_being_painted_is_left_when_the_run_is_to_stop(experiment
     assert Previews.open(plan).paint(average, stop) is None
     assert stop.asked == 3
     assert Previews.open(plan).paint(average, Stop()) is not None
+
+
+def test_figures_and_a_grid_that_a_kill_prevented_are_made_after_the_first_step_of_the_next_process(
+    experiment, tmp_path, few
+):
+    plan = experiment(**EVALUATED, sample_every=16, sample_size=2, checkpoint_every=16)
+    for one in train(plan, tmp_path / "run", device="cpu"):  # nobody looks at it
+        if one.images_seen == 16:
+            break
+    run(plan, tmp_path / "run", resume=True)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "evaluations.jsonl").read_text().splitlines()]
+    assert [line["images_seen"] for line in lines] == [24, 32]
+    assert sorted(path.name for path in (tmp_path / "run" / "samples").iterdir()) == [
+        "0000000024.png",
+        "0000000032.png",
+    ]
+
+
+def measured_together(plan, directory):
+    evaluation.BATCH, evaluation.FEWEST = 5, 8  # in a process of its own: three batches for two
+    with processes() as group:
+        dashboard = Dashboard(plan, directory, group=group)
+        for one in train(plan, directory, device="cpu", group=group):
+            dashboard.take(one)
+
+
+def test_two_processes_share_the_measuring_and_find_what_one_finds(experiment, tmp_path, few, monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH", 5)
+    plan = experiment(**EVALUATED, dropout=0.0)
+    run(plan, tmp_path / "one")
+    together(2, measured_together, plan, tmp_path / "two")
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "evaluations.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    for line, other in zip(one, two, strict=True):
+        assert other.pop("what") == line.pop("what")
+        assert other == pytest.approx(line, rel=1e-3, abs=1e-6)

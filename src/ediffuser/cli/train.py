@@ -5,7 +5,6 @@ import logging
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from ediffuser.data import data_set_at
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import checkpoints
 from ediffuser.runtime.component import to_json
+from ediffuser.runtime.device import choose_device
 from ediffuser.runtime.distributed import processes, restarts
 from ediffuser.runtime.errors import BadInputError, unknown_name
 from ediffuser.runtime.signals import stop_on_signals
@@ -59,13 +59,15 @@ def train(
     with processes() as group, stop_on_signals() as stop:
         with group.together():
             experiment = resolve(recipe, data, set, held_out)
-            dashboard = Dashboard(experiment, out, _sinks(out), stop) if group.first else None
+            sinks, place = _sinks(out) if group.first else (), group.device(choose_device(device))
+            dashboard = Dashboard(experiment, out, sinks, stop, device=place, group=group)
         resume = resume or (restarts() > 0 and _began_here(experiment, out))
         steps = train_steps(experiment, out, resume=resume, device=device, compiled=compile, group=group, stop=stop)
-        if dashboard is not None:
+        if group.first:
             _report(steps, experiment, out, dashboard)
         else:
-            deque(steps, maxlen=0)
+            for step in steps:
+                dashboard.take(step)
     if stop.signal == signal.SIGINT:
         raise KeyboardInterrupt
     if stop and group.first:

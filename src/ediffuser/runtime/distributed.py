@@ -117,6 +117,14 @@ class Processes:
         dist.all_gather(parts, rows.contiguous(), group=self.group)
         return torch.cat(parts)
 
+    def gather_parts(self, rows: Tensor) -> list[Tensor]:
+        """The rows of each process, (B_rank, ...), in the order of ranks; they may differ in B."""
+        if self.group is None:
+            return [rows]
+        counts = self.gather(torch.tensor([len(rows)])).tolist()
+        padded = torch.cat([rows, rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])])
+        return [part[:count] for part, count in zip(self.gather(padded).chunk(self.world), counts, strict=True)]
+
     def any(self, flag: bool) -> bool:
         """Whether it is so for one of the processes: all get the same answer at the same moment."""
         return bool(self.gather(torch.tensor([flag])).any())

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import nn
 
+from ediffuser.runtime.distributed import ALONE, Processes
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
 from ediffuser.runtime.signals import Stop
@@ -131,12 +133,22 @@ class TensorBoard:
 class Dashboard:
     """Feeds the sinks with a run's steps, makes its grids of samples, and measures what it is worth.
 
-    RUN/samples/IMAGES.png keeps the grids too, and RUN/evaluations.jsonl the figures.
+    RUN/samples/IMAGES.png keeps the grids too, and RUN/evaluations.jsonl the figures. What was due when a run was
+    killed or stopped is made after the first step of the one that goes on.
     A run does not end because it cannot be shown: what cannot be written is said once and left out.
+
+    Of several processes each has one, and takes the same steps: they share the measuring, and the first one writes.
     """
 
     def __init__(
-        self, experiment: Experiment, directory: Path, sinks: Sequence[Sink] = (), stop: Stop | None = None
+        self,
+        experiment: Experiment,
+        directory: Path,
+        sinks: Sequence[Sink] = (),
+        stop: Stop | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        group: Processes = ALONE,
     ) -> None:
         """Chooses what the grids show and what is measured; both are left out where the run is to stop.
 
@@ -144,8 +156,9 @@ class Dashboard:
             BadInputError: If the pictures for them cannot be read or are too few, or a network's weights are missing.
         """
         self._experiment, self._directory, self._sinks, self._stop = experiment, directory, list(sinks), stop
-        self._previews = Previews.open(experiment) if experiment.sample_every else None
-        self._evaluation = Evaluation.open(experiment) if experiment.evaluate_every else None
+        self._group, self._begun = group, False
+        self._previews = Previews.open(experiment) if experiment.sample_every and group.first else None
+        self._evaluation = Evaluation.open(experiment, torch.device(device)) if experiment.evaluate_every else None
         self._evaluations = StepLog(directory / EVALUATIONS, every_step=False)
         self._waiting: list[TrainingStep] = []
         self._shown = time.monotonic()
@@ -166,11 +179,15 @@ class Dashboard:
             self._show()
         if step.average is None:
             return
-        if self._previews is not None and self._experiment.passes(step.images_seen, self._experiment.sample_every):
+        plan, painted, measured = self._experiment, None, None
+        if not self._begun:
+            painted, measured = _last_grid(self._directory / SAMPLES), self._evaluations.last()
+            self._begun = True
+        if self._previews is not None and _due(plan, step, plan.sample_every, painted):
             pixels = self._previews.paint(step.average, self._stop)
             if pixels is not None:
                 self._keep(self._previews.name, pixels, step.images_seen)
-        if self._evaluation is not None and self._experiment.passes(step.images_seen, self._experiment.evaluate_every):
+        if self._evaluation is not None and _due(plan, step, plan.evaluate_every, measured):
             self._measure(self._evaluation, step.average, step.images_seen)
 
     def _show(self) -> None:
@@ -191,8 +208,8 @@ class Dashboard:
         self._feed(lambda sink: sink.picture(name, pixels, images_seen))
 
     def _measure(self, evaluation: Evaluation, average: nn.Module, images_seen: int) -> None:
-        values = evaluation.measure(average, self._stop)
-        if not values:
+        values = evaluation.measure(average, self._stop, self._group)
+        if not values or not self._group.first:
             return
         for trouble in self._evaluations.add({"images_seen": images_seen, "what": evaluation.description, **values}):
             logger.warning("%s", trouble)
@@ -207,3 +224,22 @@ class Dashboard:
             except OSError as error:
                 self._sinks.remove(sink)
                 logger.warning("%s is fed no more, training goes on: %s", type(sink).__name__, error)
+
+
+def _due(experiment: Experiment, step: TrainingStep, every: int, newest: int | None) -> bool:
+    """Whether something is to be made after a step: because its time has come, or because it has been missed.
+
+    Args:
+        experiment: The run.
+        step: The step.
+        every: How often it is made, in images.
+        newest: At how many images the newest one was made, if this is the first step of a process; else None.
+    """
+    before = step.images_seen - experiment.batch
+    missed = newest is not None and newest < before // every * every
+    return missed or experiment.passes(step.images_seen, every)
+
+
+def _last_grid(folder: Path) -> int:
+    """At how many images the newest grid was made; 0 without one."""
+    return max((int(path.stem) for path in folder.glob("*.png") if path.stem.isdigit()), default=0)

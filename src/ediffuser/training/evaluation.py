@@ -4,8 +4,8 @@ Few pictures make a figure that serves to compare the moments of one run; `ediff
 Like the grids of samples these draw from streams of their own, and the training ends bit for bit as without them.
 """
 
-import os
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,7 +21,8 @@ from ediffuser.evaluation.reference import Reference, reference
 from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
 from ediffuser.model import Model
-from ediffuser.runtime.device import choose_device, choose_precision
+from ediffuser.runtime.device import choose_precision
+from ediffuser.runtime.distributed import ALONE, Processes
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise, derived_seed
 from ediffuser.runtime.pixels import from_uint8, to_uint8
@@ -56,8 +57,12 @@ class Evaluation:
     distance: StLpips | None
 
     @classmethod
-    def open(cls, experiment: Experiment) -> Self:
+    def open(cls, experiment: Experiment, device: torch.device) -> Self:
         """Measures what is compared with: the held-out pictures, or without them those that are trained on.
+
+        Args:
+            experiment: The run.
+            device: Where the networks that look at pictures compute.
 
         Raises:
             BadInputError: If there are too few pictures, they cannot be read, or a network's weights are missing.
@@ -69,7 +74,6 @@ class Evaluation:
                 f"evaluate_every makes figures of at least {FEWEST} pictures, not of {count}: raise evaluate_count, or "
                 "give more pictures with --held-out"
             )
-        device = choose_device() if os.environ.get("RANK") is None else torch.device("cpu")
         features = open_features("auto", device)
         given = not isinstance(experiment.model.task, Unconditional)
         sides = experiment.data.resolution
@@ -83,40 +87,56 @@ class Evaluation:
         return f"{self.count} pictures against as many {which} ones, {self.features.name}"
 
     @torch.no_grad()
-    def measure(self, average: nn.Module, stop: Stop | None = None) -> dict[str, float]:
-        """The figures of these weights, by name.
+    def measure(self, average: nn.Module, stop: Stop | None = None, group: Processes = ALONE) -> dict[str, float]:
+        """The figures of these weights, by name; the same on every process, which all call it together.
 
         Args:
             average: The running mean of the weights, in evaluation mode.
             stop: Whether somebody wants the run to stop: then there are no figures, for who waits is in a hurry.
+            group: Who shares the work; whole batches, so that the pictures do not depend on their number.
         """
         device = next(average.parameters()).device
         model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
-        moments, vectors, probabilities, distances = Moments.empty(self.features.dimensions), [], [], []
-        for start in range(0, self.count, BATCH):
-            steps, originals = self._steps(model, range(start, min(start + BATCH, self.count)))
-            made = torch.empty(0)
-            for step in steps:
-                if stop:
-                    return {}
-                made = step.x
-            made = to_uint8(made.cpu())
-            seen = made.expand(-1, 3, -1, -1)
-            vectors.append(self.features(seen).cpu())
-            moments.add(vectors[-1])
-            if isinstance(self.features, Classifier):
-                probabilities.append(self.features.probabilities(seen).cpu())
-            if self.distance is not None and originals is not None:
-                distances.append(self.distance(from_uint8(seen), from_uint8(originals.expand(-1, 3, -1, -1))).cpu())
+        batches = [range(start, min(start + BATCH, self.count)) for start in range(0, self.count, BATCH)]
+        mine, rows = group.mine(batches), [torch.empty(0, self._width)]
+        for turn in range(math.ceil(len(batches) / group.world)):
+            looks = [self._look(model, batch, stop) for batch in mine[turn : turn + 1]]
+            if group.any(any(look is None for look in looks)):
+                return {}
+            rows += [look for look in looks if look is not None]
+        return self._figures(_in_order(group.gather_parts(torch.cat(rows)), len(batches)))
+
+    @property
+    def _width(self) -> int:
+        """Numbers of a row: features, probabilities and the distance."""
+        return self.features.dimensions + len(getattr(self.features, "classes", ())) + 1
+
+    def _look(self, model: Model, indices: range, stop: Stop | None) -> Tensor | None:
+        """What the networks say of pictures made of these indices, float32, a row each; None if made no further."""
+        steps, originals = self._steps(model, indices)
+        made = torch.empty(0)
+        for step in steps:
+            if stop:
+                return None
+            made = step.x
+        seen = to_uint8(made.cpu()).expand(-1, 3, -1, -1)
+        parts = [self.features(seen).cpu()]
+        if isinstance(self.features, Classifier):
+            parts.append(self.features.probabilities(seen).cpu())
+        distances = torch.zeros(len(indices))
+        if self.distance is not None and originals is not None:
+            distances = self.distance(from_uint8(seen), from_uint8(originals.expand(-1, 3, -1, -1))).cpu()
+        return torch.cat([*parts, distances[:, None]], dim=1)
+
+    def _figures(self, rows: Tensor) -> dict[str, float]:
+        vectors, probabilities = rows[:, : self.features.dimensions], rows[:, self.features.dimensions : -1]
+        moments = Moments.empty(self.features.dimensions)
+        moments.add(vectors)
         found = distribution_figures(
-            self.real,
-            moments,
-            torch.cat(vectors),
-            self.features,
-            torch.cat(probabilities) if probabilities else None,
+            self.real, moments, vectors, self.features, probabilities if probabilities.shape[1] else None
         )
         measured = {figure.name: figure.value for figure in found}
-        return measured | ({"ST-LPIPS": torch.cat(distances).mean().item()} if distances else {})
+        return measured if self.distance is None else measured | {"ST-LPIPS": rows[:, -1].mean().item()}
 
     def _steps(self, model: Model, indices: range) -> tuple[Iterator[Step], Tensor | None]:
         """The making of pictures of these indices, and their originals in uint8 where something of them is given."""
@@ -131,3 +151,8 @@ class Evaluation:
             holes = task.holes.draw(noise, (images.shape[2], images.shape[3]))
             return inpaint_rows(model, images, holes, keys), originals
         return colorize_rows(model, images, keys), originals
+
+
+def _in_order(parts: Sequence[Tensor], batches: int) -> Tensor:
+    """The rows of all pictures in the order of their indices; of each process, those of every world-th batch."""
+    return torch.cat([parts[number % len(parts)][number // len(parts) * BATCH :][:BATCH] for number in range(batches)])

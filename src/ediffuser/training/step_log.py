@@ -51,6 +51,12 @@ class StepLog:
             if not told:
                 yield f"{self.path} is not up to date: {error}; training goes on, and the log waits for room"
 
+    def last(self) -> int:
+        """At how many images the newest line in the file was written; 0 without one."""
+        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        seen = (_images_seen(line) for line in text.splitlines(keepends=True))
+        return max((int(images) for images in seen if images < math.inf), default=0)
+
     def _begin(self, images_seen: int) -> None:
         """Leaves in the log what was before a step, and adds the step of the checkpoint if it is not there."""
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
