@@ -232,6 +232,16 @@ def test_a_cluster_that_does_not_requeue_says_so(commands):
         SlurmJob("17", 0).requeue()
 
 
+def test_a_controller_that_starts_anew_is_asked_again(commands, monkeypatch):
+    monkeypatch.setattr("ediffuser.training.slurm.ASKED_AGAIN_AFTER_S", 0)
+    (commands / "squeue.says").write_text("RUNNING")
+    absent = "echo 'Unable to contact slurm controller (connect failure)' >&2; exit 1"
+    script = f'cd {commands}\n[ -e met ] || {{ touch met; {absent}; }}\necho "scontrol $*" >> told\n'
+    (commands / "scontrol").write_text(f"#!/bin/sh\n{script}")
+    assert SlurmJob("17", 0).requeue()
+    assert (commands / "told").read_text().splitlines()[1:] == ["scontrol requeue 17"]
+
+
 @pytest.mark.parametrize("number", WARNINGS)
 def test_the_first_warning_ends_training_and_the_others_are_not_heard(handlers, number):
     done = []

@@ -99,7 +99,7 @@ class FilePictures:
         self._files = files
         self._resolution = resolution
         self._channels: Literal[1, 3] = channels
-        self._pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1), thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(min(16, _cores()), thread_name_prefix="decode")
         shape = (count, channels, resolution, resolution)
         self._cache = np.empty(shape, np.uint8) if np.prod(shape) <= cache_budget_bytes() else None
         self._cached = np.zeros(count, bool)
@@ -145,3 +145,8 @@ class FilePictures:
             return decode_square(self._files.read(name), self._resolution, self._channels)
         except DAMAGE as error:
             raise damaged(f"'{name}' in '{self._files.where}'", error) from error
+
+
+def _cores() -> int:
+    """Processor cores that this process may use, which a cluster gives it fewer of than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

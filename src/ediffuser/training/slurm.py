@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any, Self
 from ediffuser.runtime.errors import BadInputError
 
 ANSWERED_WITHIN_S = 60
+# What SLURM's commands say while its controller starts anew; it is asked again until it must have come back.
+ABSENT = ("unable to contact", "timed out")
+ASKED_AGAIN_AFTER_S, ASKED_AGAIN = 5.0, 12
 # What SLURM says before it takes a node away: SIGTERM, or the signal that was asked for, submitit's SIGUSR2.
 WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 # States of a job whose fate SLURM has not decided; the second while one of its signals is on the way.
@@ -142,13 +146,13 @@ class SlurmJob:
             Whether it was requeued by this call; never by another process than the first.
 
         Raises:
-            BadInputError: If the cluster does not allow it.
+            BadInputError: If the cluster does not allow it, or cannot be reached for a minute.
         """
         if self.rank != 0:
             return False
-        if _ask("squeue", "--noheader", "--jobs", self.name, "--format=%T").strip() not in UNDECIDED:
+        if _ask_patiently("squeue", "--noheader", "--jobs", self.name, "--format=%T").strip() not in UNDECIDED:
             return False
-        _ask("scontrol", "requeue", self.name)
+        _ask_patiently("scontrol", "requeue", self.name)
         return True
 
 
@@ -214,6 +218,18 @@ def _ask(*command: str) -> str:
             "submit with --resume goes on with it"
         ) from error
     return done.stdout
+
+
+def _ask_patiently(*command: str) -> str:
+    """As `_ask`, but a controller that cannot be reached is asked again: the job would be lost for that."""
+    for _ in range(ASKED_AGAIN):
+        try:
+            return _ask(*command)
+        except BadInputError as error:
+            if not any(words in str(error).lower() for words in ABSENT):
+                raise
+        time.sleep(ASKED_AGAIN_AFTER_S)
+    return _ask(*command)
 
 
 def _on_warnings(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
