@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from ediffuser.conditioning.concat import bound
 from ediffuser.diffusion.schedules import LinearBetas, VariancePreserving, alpha_sigma
-from ediffuser.evaluation.likelihoods import COUNTED, bits_per_dim, natural_way
+from ediffuser.evaluation.likelihoods import COUNTED, FreeDenoiser, bits_per_dim, natural_way
 from ediffuser.likelihood import ExactTrace, Hutchinson, dequantised
 from ediffuser.model import Model, ModelConfig
 from ediffuser.networks import UNetConfig
@@ -15,7 +16,7 @@ from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
 from ediffuser.runtime.pixels import from_uint8, to_uint8
 from ediffuser.tasks import Colorization, Inpainting, Unconditional
-from ediffuser.tasks.colorization import LUMA_WEIGHTS
+from ediffuser.tasks.colorization import LUMA_WEIGHTS, luma
 
 SIDE = 4
 SIZE = 3 * SIDE**2
@@ -147,6 +148,26 @@ def test_hutchinsons_probes_see_the_free_numbers_alone():
     exact = bits_per_dim(model, levels, same, holes, trace=ExactTrace(), tolerance=1e-3).value
     guess = bits_per_dim(model, levels, same, holes, trace=Hutchinson(probes=64), tolerance=1e-3).value
     assert (exact - guess).abs().max() < 0.05
+
+
+def test_trap_28_a_colorizer_is_shown_the_luma_at_the_noise_level_of_its_state():
+    """Trap 28; a perfect network would not notice, a trained one would."""
+    schedule, t, shown = VariancePreserving(), torch.tensor(0.4), []
+
+    class Watched(BestNetwork):
+        def forward(self, pictures, times):
+            shown.append(pictures[:, :3])
+            return super().forward(pictures, times)
+
+    x0, eps, x = torch.randn(3, 2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2)).unbind()
+    task = Colorization()
+    observation = task.observe(x0, Noise(KEYS[:2]))
+    denoiser = best_model(task, schedule).config.denoiser(Watched(task, schedule))
+    believed = FreeDenoiser(bound(denoiser, observation), observation, eps)(x, t)
+    alpha, sigma = alpha_sigma(schedule, t, like=x)
+    assert torch.allclose(luma(shown[0]), alpha * luma(x0) + sigma * luma(eps), atol=1e-5)
+    assert torch.allclose(shown[0] - observation.project(shown[0]), x - observation.project(x), atol=1e-5)
+    assert luma(believed.x0).abs().max() < 1e-5
 
 
 # ------------------------------------------------------------------------------------------------ The bound
