@@ -24,7 +24,7 @@ FAST: Steps = (100, 50, 25)
 FAST_FACES: Steps = (100, 75, 50, 25)
 """The numbers of steps of the dissertation's tables."""
 
-SLOW_NFE, SLOW_COUNT = 200, 250
+SLOW_NFE, SLOW_COUNT = 200, 200
 """From so many calls on, a small study judges no more than so many pictures."""
 
 FAST_NFE = 36
@@ -34,9 +34,9 @@ COUNTS: dict[tuple[Size, TaskName], int] = {
     ("full", "generation"): 50_000,
     ("full", "colorization"): 10_000,  # CIFAR-10's test pictures
     ("full", "inpainting"): 10_000,
-    ("small", "generation"): 2_000,
-    ("small", "colorization"): 2_000,
-    ("small", "inpainting"): 2_000,
+    ("small", "generation"): 1_000,
+    ("small", "colorization"): 1_000,
+    ("small", "inpainting"): 1_000,
 }
 
 TOLERANCES: dict[Literal["rk45", "rk23", "dop853"], tuple[tuple[str, int], ...]] = {
