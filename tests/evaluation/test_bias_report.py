@@ -5,6 +5,7 @@ ones, so it is worse for the dark, and they come out brighter than they were.
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -116,6 +117,20 @@ def test_groups_of_a_classifier_alone_are_compared_by_error_too(place, tmp_path)
     found = json.loads((tmp_path / "out" / "bias.json").read_text())
     assert found["names"] == ["bright", "dark"]
     assert found["methods"][0]["errors"][0]["worst"] == "dark"
+
+
+def test_a_table_is_read_in_the_order_of_the_evaluation_where_pictures_lie_in_folders_of_classes(place, tmp_path):
+    lines = ["image_id,Tone"]
+    for number in range(80):
+        folder = tmp_path / "faces" / ("old" if number < 60 else "young")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(place / "faces" / f"{number:03d}.png", folder)
+        lines.append(f"{number:03d},{'bright' if number % 2 else 'dark'}")
+    (tmp_path / "groups.csv").write_text("\n".join(lines))
+    groups = ("--bias", tmp_path / "groups.csv", "--group", "Tone", "--bias", place / "tone.onnx")
+    assert run(place, tmp_path / "out", "inpaint", "inpainting", *HALF, "--data", tmp_path / "faces", *groups) == 0
+    found = json.loads((tmp_path / "out" / "bias.json").read_text())
+    assert (found["agreement"]["count"], found["agreement"]["total"]) == (80, 80)
 
 
 def test_an_evaluation_without_the_classifier_is_another_one(place, tmp_path, capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ediffuser.data.groups import Groups, groups_from_csv
 from ediffuser.evaluation.bias_report import TEXT, write_bias
 from ediffuser.evaluation.plan import Plan
+from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.runtime.errors import BadInputError
 
 NETWORK = ".onnx"
@@ -46,7 +47,7 @@ class GroupChoice:
             return None
         if plan.task == "generation":
             raise BadInputError("pictures from nothing are in no table of attributes: give --bias a classifier, .onnx")
-        return groups_from_csv(self.table, self.columns, plan.data.open().names[: plan.count])
+        return groups_from_csv(self.table, self.columns, classes_in_turn(plan.data.open()).names[: plan.count])
 
     def report(self, out: Path, groups: Groups | None) -> str:
         """Writes what a finished evaluation says of the groups; what to print, "" if none were asked for.

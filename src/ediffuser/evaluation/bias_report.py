@@ -69,7 +69,8 @@ def write_bias(out: Path, table: Groups | None, by: str) -> str:
 
     Args:
         out: The directory of a finished evaluation.
-        table: Groups of the first `count` pictures by a table of attributes; None to go by the classifier.
+        table: Groups of the first `count` pictures, in the evaluation's order (`classes_in_turn`), by a table of
+            attributes; None to go by the classifier.
         by: Where the table comes from, in words.
 
     Raises:
