@@ -111,6 +111,12 @@ def test_generation_is_compared_as_a_set_and_measured_by_likelihood_and_speed(fo
     assert not names & {"FID", "FD", "KID", "LPIPS"}
 
 
+def test_a_likelihood_of_more_pictures_than_there_are_is_refused(folder, tmp_path, capsys):
+    options = ("--data", folder / "pictures", "--task", "generation", "--out", tmp_path / "out", "--count", 9)
+    assert run(folder / "free", *options, *SAMPLER, "--features", "none", "--nll", "vlb") == 2
+    assert "the likelihood is that of the first 9 pictures of the data, which has 8" in capsys.readouterr().err
+
+
 def test_two_runs_give_the_same_bytes_and_a_finished_one_is_not_measured_again(folder, tmp_path, capsys):
     options = ("--holes", "brush", "--features", "none", "--baselines", "none")
     for name in ("one", "two", "one"):

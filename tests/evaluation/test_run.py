@@ -9,6 +9,7 @@ import torch
 from evaluations import Killable
 
 import ediffuser
+from ediffuser.conditioning import RePaint
 from ediffuser.data import ImageFolder
 from ediffuser.evaluation.classical import telea
 from ediffuser.evaluation.frechet import frechet_distance
@@ -17,7 +18,7 @@ from ediffuser.evaluation.kid import kernel_distance
 from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import MODEL, REFERENCE, Piece, Plan
-from ediffuser.evaluation.record import Looker, Record
+from ediffuser.evaluation.record import Looker, Record, claim_plan
 from ediffuser.evaluation.run import evaluate
 from ediffuser.evaluation.sets import set_figures
 from ediffuser.evaluation.similarity import psnr_db
@@ -144,6 +145,13 @@ def test_calls_are_counted_where_a_sampler_chooses_its_steps(plan, tmp_path):
     assert figures(tmp_path / "out")[0].nfe == calls.mean().item()
 
 
+def test_the_calls_under_a_table_are_those_of_all_kinds_of_holes(plan, tmp_path):
+    run(plan(sampler=ProbabilityFlow(tolerance=0.1, t_end=0.1), holes=("thin", "half")), tmp_path / "out")
+    calls = [each.values["calls"] for each in scores(tmp_path / "out") if each.method == MODEL]
+    assert calls[0].mean() != calls[1].mean()
+    assert figures(tmp_path / "out")[0].nfe == torch.cat(calls).mean().item()
+
+
 def test_diversity_is_of_the_first_pictures_and_of_one_answer_none(plan, tmp_path):
     run(plan(variations=2, diverse=5), tmp_path / "out")
     values = by_method(tmp_path / "out")
@@ -246,6 +254,33 @@ def test_signals_end_it_between_two_pieces(number, code, trained, photos, tmp_pa
     assert killable.parts() < 21
     assert not (killable.out / "figures.json").exists()
     assert killable.finish() == 0
+
+
+def test_what_was_set_before_and_is_no_longer_makes_another_plan(plan, tmp_path):
+    def record(conditioning):
+        return Record(
+            plan=plan(conditioning=conditioning), model_sha256="0", data_sha256="0", data_count=6, resize="as stored"
+        )
+
+    claim_plan(record(RePaint()), tmp_path)
+    claim_plan(record(RePaint()), tmp_path)
+    with pytest.raises(BadInputError, match=r"holds an evaluation with conditioning\.kind repaint, not None"):
+        claim_plan(record(None), tmp_path)
+
+
+def test_whoever_finds_the_figures_finds_the_table_and_the_picture_too(plan, tmp_path, monkeypatch):
+    """A study takes an evaluation with figures for finished; a kill between the files must not lose one for good."""
+
+    def killed(record, parts):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ediffuser.evaluation.report.sheet", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(plan(), tmp_path / "out")
+    assert not (tmp_path / "out" / "figures.json").exists()
+    run(plan(), tmp_path / "out")
+    assert {"figures.json", "table.md", "grid.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_a_directory_in_use_is_refused(plan, tmp_path):

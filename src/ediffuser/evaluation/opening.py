@@ -39,18 +39,24 @@ def open_evaluation(plan: Plan, device: str = "auto", group: Processes = ALONE) 
     shape = tuple(pictures.batch([0]).shape[1:])
     if shape != model.shape:
         raise BadInputError(f"the data's pictures have shape {shape}; the model's have {model.shape}")
-    _check_likelihood(plan, model)
+    _check_likelihood(plan, model, len(pictures))
     evaluation = Evaluation(plan, model, pictures, _sight(plan, place))
     evaluation.try_out()
     return evaluation
 
 
-def _check_likelihood(plan: Plan, model: Model) -> None:
+def _check_likelihood(plan: Plan, model: Model, available: int) -> None:
     trained = "generation" if isinstance(model.config.task, Unconditional) else model.config.task.kind
     if plan.nll and trained != plan.task:
         raise BadInputError(f"a model trained for {trained} has no likelihood of {plan.task}; leave out --nll")
     if plan.nll == "vlb" and natural_way(model) == "ode":
         raise BadInputError("a model of continuous time has no variational bound over steps; use --nll ode")
+    likely = min(plan.likely, plan.count)
+    if plan.nll and likely > available:
+        raise BadInputError(
+            f"the likelihood is that of the first {likely} pictures of the data, which has {available}; give a --count "
+            "of at most that, or more data"
+        )
 
 
 def _sight(plan: Plan, place: torch.device) -> Sight:

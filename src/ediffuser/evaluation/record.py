@@ -101,10 +101,9 @@ class Record:
     def of(cls, evaluation: Evaluation) -> "Record":
         """The record of an opened evaluation."""
         plan, sight = evaluation.plan, evaluation.sight
-        checkpoint = find(plan.model)
         return cls(
             plan=_placeless(plan, str(evaluation.model.precision).removeprefix("torch.")),
-            model_sha256=hashlib.sha256(read_checkpoint(checkpoint, [WEIGHTS])[WEIGHTS]).hexdigest(),
+            model_sha256=weights_sha256(find(plan.model)),
             data_sha256=fingerprint(evaluation.pictures, evaluation.compared_with),
             data_count=evaluation.compared_with,
             resize=_resize(plan),
@@ -129,6 +128,11 @@ class Record:
             raise BadInputError(f"{out / PLAN} is missing or damaged; give the directory of an evaluation") from error
 
 
+def weights_sha256(checkpoint: Path) -> str:
+    """The sum of a checkpoint's weights."""
+    return hashlib.sha256(read_checkpoint(checkpoint, [WEIGHTS])[WEIGHTS]).hexdigest()
+
+
 def claim_plan(record: Record, out: Path) -> None:
     """Makes a directory that of this evaluation, or finds that it already is.
 
@@ -136,12 +140,13 @@ def claim_plan(record: Record, out: Path) -> None:
         BadInputError: If it is that of another one; names the first difference.
     """
     if (out / PLAN).exists():
-        there = Record.read(out)
-        for key, here in _flat(json.loads(to_json(record, Record))):
-            before = dict(_flat(json.loads(to_json(there, Record)))).get(key)
-            if before != here and key not in PLACES:
+        there, here = (dict(_flat(json.loads(to_json(each, Record)))) for each in (Record.read(out), record))
+        for key in here | there:  # what one of them lacks, such as the settings of a conditioning, is a difference too
+            if there.get(key) != here.get(key) and key not in PLACES:
                 name = key.removeprefix("plan.")
-                raise BadInputError(f"{out} holds an evaluation with {name} {before}, not {here}; choose another --out")
+                raise BadInputError(
+                    f"{out} holds an evaluation with {name} {there.get(key)}, not {here.get(key)}; choose another --out"
+                )
         return
     write_atomically(out / PLAN, to_json(record, Record).encode())
 

@@ -81,7 +81,7 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
     """
     record, parts = Record.read(out), Parts(out)
     found: list[Figure] = []
-    nfe = 0.0
+    calls: list[Tensor] = []
     sets = set_figures(record, parts)
     for (group, method), pieces in _cells(record).items():
         values = _values(parts, pieces)
@@ -89,10 +89,10 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
         found += [_mean(SCORES[name], numbers, record, maker, group) for name, numbers in values.items()]
         if sets and method != LIKELIHOOD:
             found += sets.of(pieces)
-        nfe = values["calls"].mean().item() if "calls" in values else nfe
+        calls += [values["calls"]] if "calls" in values else []
     if record.plan.speed:
         found.append(_time(parts.read(Piece(SPEED, 0, 0))["seconds"]))
-    return _context(record, nfe), found
+    return _context(record, torch.cat(calls).mean().item() if calls else 0.0), found
 
 
 def _cells(record: Record) -> dict[tuple[str, str], list[Piece]]:
