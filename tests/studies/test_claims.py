@@ -1,6 +1,7 @@
 """Verdicts follow from intervals, over pictures and over seeds."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,29 @@ def test_a_seed_that_is_missing_leaves_the_comparison_undecided():
 @pytest.mark.parametrize("half", [None, math.nan])
 def test_a_figure_without_an_interval_decides_nothing(half):
     assert decide(one(), {"a": result(0, half), "b": result(1, 0.1)}).verdict == "missing"
+
+
+@pytest.mark.parametrize("other", [{"name": "KID"}, {"features_sha256": "1"}])
+def test_figures_under_other_features_are_not_compared(other):
+    values = {"a": result(1, 0.1), "b": result(2, 0.1)}
+    assert decide(one(), values).figure == "KD"
+    inception = {"features": "Inception 2015-12-05"} if "name" in other else {}
+    figure = replace(values["b"].figures[0], **other, **inception)
+    outcome = decide(one(), values | {"b": replace(values["b"], figures=(figure,))})
+    assert (outcome.verdict, outcome.figure) == ("not comparable", "")
+    assert summary([outcome]) == "not comparable"
+
+
+def test_as_many_pictures_are_compared_with_the_same_ones_only():
+    """The sum of fewer pictures is another one, and no sign of other data."""
+
+    def with_context(**changes):
+        two = result(2, 0.1)
+        return {"a": result(1, 0.1), "b": replace(two, context=replace(two.context, **changes))}
+
+    assert decide(one(), with_context(reference_sha256="1" * 64)).verdict == "not comparable"
+    assert decide(one(), with_context(split="train")).verdict == "not comparable"
+    assert decide(one(), with_context(reference_sha256="1" * 64, count=50)).verdict == "holds"
 
 
 def test_solvers_that_choose_their_steps_are_compared_where_their_calls_are_nearest():

@@ -113,6 +113,20 @@ def test_a_run_of_another_experiment_is_refused(place):
     check_run(out, moved, tiny.ImageFolder(path="elsewhere", resolution=tiny.SIDE))
 
 
+def test_rows_of_a_model_that_was_trained_anew_since_are_refused(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "anew"))
+    shutil.copytree(place / "once/runs", OUT)
+    row = tiny.study().cells[0]
+    figures = OUT / "evaluations" / row.name / "figures.json"
+    now = weights(OUT, row.model)
+    assert now in figures.read_text()
+    figures.write_text(figures.read_text().replace(now, "0" * 64))
+    with pytest.raises(BadInputError, match="was measured with other weights"):
+        list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
+    shutil.rmtree(figures.parent)
+    assert list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
+
+
 def test_the_report_is_one_well_formed_file_that_needs_no_other(place):
     page = (place / "once/runs/reports/tiny-small.html").read_text()
     tree = ElementTree.fromstring(page.replace("<!DOCTYPE html>", ""))

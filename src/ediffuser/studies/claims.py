@@ -1,5 +1,7 @@
 """What is claimed of figures, and whether they bear it out: holds, does not hold, or not significant.
 
+Figures that were measured differently, under other features or against other pictures, are not compared at all.
+
 A comparison is decided by the 95 % interval of a difference. Both figures have intervals over pictures, h_a and h_b
 half as long as they are wide; taken as independent, that of the difference is sqrt(h_a^2 + h_b^2). With n > 1 training
 seeds the difference is the mean of theirs, and its half width sqrt(t^2 s^2 / n + h^2): s is the standard deviation of
@@ -14,9 +16,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
+from ediffuser.evaluation.figures import Figure
 from ediffuser.studies.results import Result, half_width
 
-Verdict = Literal["holds", "does not hold", "not significant", "missing"]
+Verdict = Literal["holds", "does not hold", "not significant", "not comparable", "missing"]
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of cells: those that are said to be better, and those that are said to be worse."""
@@ -81,6 +84,7 @@ class Outcome:
         half_width: Of the 95 % interval of the advantage.
         calls: Calls of the network of either side.
         counts: Pictures of either side.
+        figure: Name of the figure that they were compared by.
     """
 
     comparison: Comparison
@@ -91,16 +95,23 @@ class Outcome:
     half_width: float = math.nan
     calls: tuple[float, float] = (math.nan, math.nan)
     counts: tuple[int, int] = (0, 0)
+    figure: str = ""
 
 
 def decide(comparison: Comparison, results: Mapping[str, Result]) -> Outcome:
-    """Compares what there is; "missing" if a cell of any seed has no such figure or it has no interval."""
+    """Compares what there is.
+
+    "missing" if a cell of any seed has no such figure or it has no interval; "not comparable" if figures are of
+    different names or features, or as many pictures were compared with others.
+    """
     found = [[_nearest(side, comparison, results) for side in pair] for pair in comparison.pairs]
     if not found or any(result is None for sides in found for result in sides):
         return Outcome(comparison, "missing")
     sides = [[result for result in column if result is not None] for column in zip(*found, strict=True)]
     figures = [[result.figure(*comparison.figure) for result in side] for side in sides]
     better, worse = ([figure for figure in side if figure is not None] for side in figures)
+    if not _alike([*sides[0], *sides[1]], [*better, *worse]):
+        return Outcome(comparison, "not comparable")
     sign = 1 if better[0].better == "low" else -1
     differences = [sign * (b.value - a.value) for a, b in zip(better, worse, strict=True)]
     over_pictures = fmean(math.hypot(half_width(a), half_width(b)) for a, b in zip(better, worse, strict=True))
@@ -114,6 +125,7 @@ def decide(comparison: Comparison, results: Mapping[str, Result]) -> Outcome:
         width,
         (fmean(result.calls for result in sides[0]), fmean(result.calls for result in sides[1])),
         (better[0].count, worse[0].count),
+        better[0].name,
     )
 
 
@@ -122,7 +134,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     verdicts = [outcome.verdict for outcome in outcomes]
     if len(set(verdicts)) == 1:
         return verdicts[0] if verdicts[0] != "missing" else "not measured yet"
-    order: tuple[Verdict, ...] = ("holds", "does not hold", "not significant", "missing")
+    order: tuple[Verdict, ...] = ("holds", "does not hold", "not significant", "not comparable", "missing")
     parts = [f"{verdict} in {verdicts.count(verdict)}" for verdict in order if verdict in verdicts]
     return f"{', '.join(parts)} of {len(verdicts)} comparisons".replace("missing in", "not measured in")
 
@@ -142,6 +154,15 @@ def _distance(nfe: float) -> Callable[[Result], float]:
 def _usable(result: Result, names: tuple[str, ...]) -> bool:
     figure = result.figure(*names)
     return figure is not None and math.isfinite(figure.value) and math.isfinite(half_width(figure))
+
+
+def _alike(results: Sequence[Result], figures: Sequence[Figure]) -> bool:
+    """Whether figures are of one name and network, and as many pictures were compared with the same ones."""
+    contexts = [result.context for result in results]
+    references = {(context.count, context.split, context.reference_sha256) for context in contexts}
+    return len({(each.name, each.features_sha256) for each in figures}) == 1 and len(references) == len(
+        {context.count for context in contexts}
+    )
 
 
 def _over_seeds(differences: Sequence[float]) -> float:

@@ -2,12 +2,15 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ediffuser.evaluation.record import weights_sha256
 from ediffuser.evaluation.run import evaluate
+from ediffuser.runtime.checkpoint import newest_checkpoint
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.signals import Stop
 from ediffuser.studies.hours import MACHINES, evaluation_hours, training_hours
 from ediffuser.studies.inputs import Inputs
@@ -81,17 +84,33 @@ def run(
         Lines for the terminal.
 
     Raises:
-        BadInputError: If data cannot be used, or a directory holds something else.
+        BadInputError: If data cannot be used, a directory holds something else, or rows are of weights that are gone.
     """
     ending = _Ending(stop, None if hours is None else time.monotonic() + 3600 * hours)
     for model in study.models:
         check_run(out, model, inputs.training(model))
+        _check_rows(out, model, study.cells)
     if only in (None, "models"):
         yield from _models(study, inputs, out, device, ending)
     if only in (None, "evaluations"):
         yield from _evaluations(study, inputs, out, device, ending)
     if only in (None, "report"):
         yield f"report: {write_report(study, inputs, out)}"
+
+
+def _check_rows(out: Path, model: TrainedModel, cells: Sequence[Cell]) -> None:
+    """Refuses rows of a model that were measured before it was trained anew."""
+    newest = newest_checkpoint(run_directory(out, model))
+    if newest is None:
+        return
+    now = weights_sha256(newest)
+    for cell in cells:
+        found = read_result(out / FOLDER / cell.name) if cell.model == model else None
+        if found and found.context.model_sha256 != now:
+            raise BadInputError(
+                f"{found.directory} was measured with other weights (sha256 {found.context.model_sha256[:12]}) than "
+                f"{newest} has ({now[:12]}); remove it, and it is measured anew"
+            )
 
 
 @dataclass

@@ -44,12 +44,12 @@ class TextTable:
 
 
 def ours(table: Table, results: Mapping[str, Result]) -> TextTable:
-    """One table of a study, each row beside the dissertation's."""
+    """One table of a study, each row beside the dissertation's, whose first entry says which it is: T may differ."""
     printed = PUBLISHED.get(table.number)
     found = [results[cell.name] for cell in table.cells if cell.name in results]
     names = dict.fromkeys(title(figure) for result in found for figure in result.own if figure.name != "NFE")
     rows = [row for cell in table.cells for row in _rows(cell, results.get(cell.name), tuple(names), printed)]
-    others = tuple(f"published {name}" for name in printed.columns[1:]) if printed else ()
+    others = tuple(f"published {name}" for name in printed.columns) if printed else ()
     return TextTable(
         f"{table.title} (beside Table {table.number})" if table.number else table.title,
         ("", "NFE", "pictures", *names, *others),
@@ -75,8 +75,8 @@ def literature(number: str, study: Study, results: Mapping[str, Result]) -> Text
 
 def comparability(study: Study, results: Mapping[str, Result]) -> str:
     """What may be compared with the published entries."""
-    official = all(result.figure("FID") for result in results.values() if result.figure("FID", "FD"))
-    return PARTLY_COMPARABLE if study.size == "full" and results and official else NOT_COMPARABLE
+    distances = {figure.name for result in results.values() if (figure := result.figure("FID", "FD")) is not None}
+    return PARTLY_COMPARABLE if study.size == "full" and distances == {"FID"} else NOT_COMPARABLE
 
 
 def claim_table(claim: Claim, outcomes: Sequence[Outcome]) -> TextTable:
@@ -86,12 +86,13 @@ def claim_table(claim: Claim, outcomes: Sequence[Outcome]) -> TextTable:
             outcome.comparison.label,
             _side(outcome.better, outcome.calls[0], outcome.counts[0]),
             _side(outcome.worse, outcome.calls[1], outcome.counts[1]),
-            "" if outcome.verdict == "missing" else f"{outcome.advantage:+.4g} ± {outcome.half_width:.2g}",
+            f"{outcome.advantage:+.4g} ± {outcome.half_width:.2g}" if outcome.figure else "",
             MISSING if outcome.verdict == "missing" else outcome.verdict,
         )
         for outcome in outcomes
     )
-    by = claim.comparisons[0].figure[-1] if claim.comparisons else ""
+    found = dict.fromkeys(outcome.figure for outcome in outcomes if outcome.figure)
+    by = " or ".join(found or dict.fromkeys(name for each in claim.comparisons for name in each.figure))
     return TextTable(
         claim.text, ("", f"{by}, said to be better", f"{by}, said to be worse", "advantage [95 %]", ""), rows
     )
@@ -141,8 +142,8 @@ def markdown(table: TextTable) -> str:
 def _rows(
     cell: Cell, result: Result | None, names: tuple[str, ...], printed: PublishedTable | None
 ) -> Iterator[tuple[str, ...]]:
-    published = tuple(printed.row(cell.published).values())[1:] if printed and cell.published else ()
-    blank = ("",) * (len(printed.columns) - 1 if printed else 0)
+    published = tuple(printed.row(cell.published).values()) if printed and cell.published else ()
+    blank = ("",) * (len(printed.columns) if printed else 0)
     if result is None:
         yield (cell.label, MISSING, f"{cell.count:,}", *("",) * len(names), *(published or blank))
         return
@@ -155,12 +156,16 @@ def _rows(
 
 
 def _best(table: Table, results: Mapping[str, Result]) -> tuple[Cell, Figure] | None:
-    found = [
-        (cell, figure)
-        for cell in table.cells
-        if cell.name in results and (figure := results[cell.name].figure("FID", "FD")) is not None
-    ]
-    return min(found, key=lambda pair: pair[1].value, default=None)
+    """The row with the least Fréchet distance, or where pictures are too few for one the least kernel distance."""
+    for names in (("FID", "FD"), ("KID", "KD")):
+        found = [
+            (cell, figure)
+            for cell in table.cells
+            if cell.name in results and (figure := results[cell.name].figure(*names)) is not None
+        ]
+        if found:
+            return min(found, key=lambda pair: pair[1].value)
+    return None
 
 
 def _side(values: Sequence[float], calls: float, count: int) -> str:
