@@ -1,6 +1,7 @@
 """The studies as they are: complete, within the dissertation's rows, and never begun by a dry run."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from ediffuser.recipes import RECIPES
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import AnySampler
 from ediffuser.studies import SIZES, STUDIES, study
+from ediffuser.studies.commands import study_command
 from ediffuser.studies.inputs import inputs_of
 from ediffuser.studies.published import PUBLISHED
 from ediffuser.studies.study import text
@@ -104,6 +106,8 @@ def test_fewer_pictures_go_into_every_row_and_its_name():
     assert {cell.count for cell in chosen.cells} == {100}
     assert all("-n100" in cell.name for cell in chosen.cells)
     assert all("-n100" in c.pairs[0][0][0] for claim in chosen.claims for c in claim.comparisons)
+    command = study_command(chosen, inputs_of(chosen, ["cifar10=c"], ["cifar10=h"]), Path("runs"))
+    assert command.endswith("--data cifar10=c --held-out cifar10=h --count 100 --out runs")
 
 
 @pytest.mark.parametrize(

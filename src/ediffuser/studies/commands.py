@@ -16,6 +16,7 @@ def study_command(study: Study, inputs: Inputs, out: Path) -> str:
         words += ["--data", f"{name}={inputs.train.get(name, 'PATH')}"]
     for name in study.data:
         words += ["--held-out", f"{name}={inputs.held_out[name]}"] if name in inputs.held_out else []
+    words += [] if study.limit is None else ["--count", str(study.limit)]
     return shlex.join([*words, "--out", str(out)])
 
 
@@ -34,6 +35,7 @@ def evaluation_command(cell: Cell, inputs: Inputs, out: Path) -> str:
     words = ["ediffuser", "evaluate", str(run_directory(out, cell.model)), "--task", cell.task]
     words += ["--data", paths.get(cell.model.data, "PATH"), "--split", "train" if free else "test"]
     words += ["--count", str(cell.count), "--sampler", text(cell.sampler)]
+    words += ["--compared", str(plan.compared)] if free else []
     words += ["--conditioning", text(cell.conditioning)] if cell.conditioning else []
     words += ["--holes", ",".join(plan.holes)] if cell.task == "inpainting" else []
     words += ["--baselines", ",".join(cell.baselines) or "none", "--variations", str(plan.variations)]

@@ -10,7 +10,7 @@ import pydantic
 
 from ediffuser.conditioning import AnyConditioning, Conditioning
 from ediffuser.data import DataSet
-from ediffuser.evaluation.plan import Plan, TaskName
+from ediffuser.evaluation.plan import COMPARED, Plan, TaskName
 from ediffuser.samplers import AnySampler, Sampler
 from ediffuser.studies.claims import Claim
 from ediffuser.training import Experiment
@@ -98,6 +98,7 @@ class Cell:
             data=data,
             split=split,
             count=self.count,
+            compared=max(COMPARED, self.count),
             sampler=self.sampler,
             conditioning=self.conditioning,
             holes=("mixed",),
@@ -135,6 +136,7 @@ class Study:
         tables: What is measured.
         claims: What the figures decide.
         literature: Numbers of the dissertation's tables that compare with others' methods.
+        limit: How many pictures a row has at most, if that was asked for.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Study:
     tables: tuple[Table, ...]
     claims: tuple[Claim, ...] = ()
     literature: tuple[str, ...] = ()
+    limit: int | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -165,7 +168,7 @@ class Study:
         fewer = {cell.name: replace(cell, count=min(count, cell.count)) for cell in self.cells}
         tables = tuple(replace(table, cells=tuple(fewer[c.name] for c in table.cells)) for table in self.tables)
         claims = tuple(claim.on({old: new.name for old, new in fewer.items()}) for claim in self.claims)
-        return replace(self, tables=tables, claims=claims)
+        return replace(self, tables=tables, claims=claims, limit=count)
 
 
 def text(component: Sampler | Conditioning) -> str:
