@@ -238,6 +238,21 @@ def test_one_that_is_asked_to_stop_ends_after_its_piece_and_goes_on_later(plan, 
 
 
 @pytest.mark.integration
+def test_a_reference_says_how_far_it_is_and_is_given_up_when_it_is_to_stop(plan, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    chosen, stop = plan(Unconditional(), features="efficientnet-lite0", compared=7), Stop()
+    _, *told = evaluate(chosen, tmp_path / "run", device="cpu")
+    assert [(each.done, each.seen) for each in told] == [(0, 4), (0, 7), (1, None), (2, None), (3, None)]
+    assert {figure.name for figure in figures(tmp_path / "run")[1]} >= {"KD", "NFE"}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another cache"))
+    for each in evaluate(chosen, tmp_path / "stopped", device="cpu", stop=stop):
+        stop.signal = signal.SIGTERM if each.seen == 4 else None
+    assert each.seen == 4
+    assert not list((tmp_path / "stopped" / "parts").iterdir())
+    list(evaluate(chosen, tmp_path / "stopped", device="cpu"))
+    assert (tmp_path / "stopped" / "figures.json").read_bytes() == (tmp_path / "run" / "figures.json").read_bytes()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGUSR1, 0), (signal.SIGINT, 130)])
 def test_signals_end_it_between_two_pieces(number, code, trained, photos, tmp_path):
     arguments = ("--data", str(photos), "--task", "inpainting", "--count", "10", "--batch", "1", "--holes", "thin")

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from ediffuser.cli.bias import GroupChoice
 from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning
 from ediffuser.cli.options import first_fault
 from ediffuser.data import data_set_at
-from ediffuser.evaluation.plan import BASELINES, Plan, TaskName, usual_way
+from ediffuser.evaluation.plan import BASELINES, COMPARED, Plan, TaskName, usual_way
 from ediffuser.evaluation.report import GRID, TABLE
 from ediffuser.evaluation.run import Progress
 from ediffuser.evaluation.run import evaluate as measure
@@ -26,6 +27,7 @@ from ediffuser.runtime.signals import stop_on_signals
 from ediffuser.zoo import find
 
 EVALUATIONS = Path("runs/evaluations")
+LINE_EVERY_S = 10
 
 
 def evaluate(
@@ -34,6 +36,7 @@ def evaluate(
     task: TaskName,
     out: Path | None = None,
     count: int = 500,
+    compared: int = COMPARED,
     split: Literal["train", "test"] = "test",
     holes: str | None = None,
     baselines: str | None = None,
@@ -63,6 +66,7 @@ def evaluate(
         task: What the model is asked to do; generation compares with the data as a set.
         out: Where the evaluation lies; runs/evaluations/MODEL-TASK if not given.
         count: How many pictures, the first ones; below 2000 there is no Fréchet distance, but a kernel distance.
+        compared: For generation: with how many pictures of the data the model's are compared.
         split: Which part of the data, where they have parts.
         holes: Kinds of holes, of thin,brush,box,half,mixed; all if not given.
         baselines: What to compare with, of telea,navier-stokes,biharmonic for inpainting and grey for colorization;
@@ -93,6 +97,7 @@ def evaluate(
                 data=_data(data, config, split),
                 split=split,
                 count=count,
+                compared=compared,
                 seed=seed,
                 batch=batch,
                 sampler=way.chosen(usual_way(task)),
@@ -144,15 +149,20 @@ def _names(text: str | None, otherwise: tuple[str, ...]) -> tuple[str, ...]:
 def _shown(steps: Iterable[Progress]) -> Iterable[Progress]:
     """The steps, with a bar on a terminal, or else a line for each."""
     if not sys.stderr.isatty():
+        said = time.monotonic()
         for step in steps:
             what = "begun" if step.piece is None else f"{step.piece.name}"
-            print(f"{step.done}/{step.total} parts, {what}", file=sys.stderr, flush=True)
+            if step.seen is None or time.monotonic() - said >= LINE_EVERY_S:
+                within = "" if step.seen is None else f", {step.seen} pictures seen"
+                print(f"{step.done}/{step.total} parts, {what}{within}", file=sys.stderr, flush=True)
+                said = time.monotonic()
             yield step
         return
     with tqdm(unit="part", smoothing=0.1) as bar:
         for step in steps:
             bar.total = step.total
             bar.set_description(step.piece.name if step.piece else "", refresh=False)
+            bar.set_postfix_str("" if step.seen is None else f"{step.seen} pictures seen")
             bar.update(step.done - bar.n)
             yield step
 

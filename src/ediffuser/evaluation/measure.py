@@ -1,5 +1,6 @@
 """Everything that an evaluation needs, opened, and the one function that measures a piece of it."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ from ediffuser.evaluation.likelihoods import bits_per_dim
 from ediffuser.evaluation.making import Make, ModelMake, method, variations
 from ediffuser.evaluation.parts import Measured
 from ediffuser.evaluation.plan import LIKELIHOOD, MODEL, REFERENCE, SPEED, Piece, Plan
-from ediffuser.evaluation.reference import reference
+from ediffuser.evaluation.reference import measuring
 from ediffuser.evaluation.speed import batch_size, machine_name, timed_batches
 from ediffuser.model import Model
 from ediffuser.runtime.pixels import from_uint8
@@ -42,8 +43,8 @@ class Evaluation:
 
     @property
     def compared_with(self) -> int:
-        """How many pictures the results are compared with as a set: their originals; for pictures from nothing, all."""
-        return len(self.pictures) if self.plan.task == "generation" else self.plan.count
+        """How many pictures the results are compared with as a set: their originals, if they have any."""
+        return min(self.plan.compared, len(self.pictures)) if self.plan.task == "generation" else self.plan.count
 
     def try_out(self) -> None:
         """Poses the task to the model on one picture, without painting it.
@@ -59,15 +60,19 @@ class Evaluation:
     def _size(self) -> tuple[int, int]:
         return (self.model.resolution, self.model.resolution)
 
-    @torch.no_grad()
-    def measure(self, piece: Piece) -> Measured:
+    def measuring(self, piece: Piece) -> Generator[int, None, Measured]:
         """What a piece measures; the same numbers whenever, wherever and after whatever it is called.
+
+        Yields:
+            How many pictures of the reference are measured, now and then; nothing in other pieces.
 
         Raises:
             BadInputError: If the model cannot do the task, or a picture is damaged.
         """
-        if piece.method == REFERENCE:
-            return self._reference()
+        return (yield from self._reference()) if piece.method == REFERENCE else self._measure(piece)
+
+    @torch.no_grad()
+    def _measure(self, piece: Piece) -> Measured:
         if piece.method == LIKELIHOOD:
             return self._likelihood(piece)
         if piece.method == SPEED:
@@ -76,13 +81,14 @@ class Evaluation:
             return self._generated(piece)
         return self._filled(piece)
 
-    def _reference(self) -> Measured:
+    def _reference(self) -> Generator[int, None, Measured]:
         groups = self._groups() if self.sight.groups else {}
         if self.sight.features is None:
             return {"count": torch.tensor(self.compared_with)} | groups
-        found = reference(self.pictures, self.sight.features, self.compared_with, batch=self.plan.batch)
+        found = yield from measuring(self.pictures, self.sight.features, self.compared_with, batch=self.plan.batch)
         return found.moments.to_tensors() | {"features": found.features} | groups
 
+    @torch.no_grad()
     def _groups(self) -> Measured:
         """The groups of all originals."""
         batches = torch.arange(self.compared_with).split(self.plan.batch)

@@ -25,6 +25,8 @@ BASELINES: Mapping[TaskName, tuple[str, ...]] = {
 }
 """What a model is compared with. "grey" is the picture without its colours: what colouring nothing is worth."""
 
+COMPARED = 10_000
+
 MODEL, REFERENCE, LIKELIHOOD, SPEED = "model", "reference", "likelihood", "speed"
 """Names of pieces that are no baseline's."""
 
@@ -36,9 +38,10 @@ class Plan:
     Attributes:
         model: A name in the zoo, or a checkpoint or run directory.
         task: What the model is asked to do.
-        data: Held-out pictures; the first `count` are used. For generation all, to compare the model's pictures with.
+        data: Held-out pictures; the first `count` are used. For generation the model's pictures are compared with them.
         split: What part of the data that is, in words.
         count: How many pictures.
+        compared: For generation: with how many pictures of the data, or all of them if there are fewer.
         seed: Picture k is made from the noise (seed, k), its v-th variation from (seed + v, k).
         batch: How many are made at once, and lost at most if the evaluation is killed.
         sampler: The way from noise to a picture; None is the facade's.
@@ -61,6 +64,7 @@ class Plan:
     data: DataSet
     split: str = "all"
     count: Annotated[int, Field(ge=2)] = 500
+    compared: Annotated[int, Field(ge=2)] = COMPARED
     seed: Annotated[int, Field(ge=0)] = 0
     batch: Annotated[int, Field(ge=1)] = 50
     sampler: AnySampler | None = None

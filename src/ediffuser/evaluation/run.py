@@ -5,9 +5,9 @@ parts alone, in the order of the plan. They are the same bytes however often the
 processes it was shared, as long as each of them has as many threads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ediffuser.evaluation.measure import Evaluation
@@ -29,12 +29,14 @@ class Progress:
     Attributes:
         done: Pieces that are done, by whichever process.
         total: All of them.
-        piece: The one just done; None before the first of this process.
+        piece: The one just done, or under way; None before the first of this process.
+        seen: Pictures of the reference that are measured, while that piece is under way.
     """
 
     done: int
     total: int
     piece: Piece | None = None
+    seen: int | None = None
 
 
 def evaluate(
@@ -86,11 +88,30 @@ def _measured(
     for turn in range(-(-len(missing) // group.world)):
         if group.any(bool(stop)):
             return
+        piece, given_up = mine[turn] if turn < len(mine) else None, False
         with group.together():
-            piece = mine[turn] if turn < len(mine) else None
             if piece is not None:
-                parts.write(piece, evaluation.measure(piece))
+                so_far = Progress(min(done + turn * group.world, total), total, piece)
+                given_up = yield from _published(evaluation, parts, so_far, piece, stop)
+        if given_up:
+            continue
         yield Progress(min(done + (turn + 1) * group.world, total), total, piece)
+
+
+def _published(
+    evaluation: Evaluation, parts: Parts, so_far: Progress, piece: Piece, stop: Stop | None
+) -> Generator[Progress, None, bool]:
+    """Measures a piece and publishes it; returns whether it was given up, as the reference is if somebody waits."""
+    steps = evaluation.measuring(piece)
+    while True:
+        try:
+            seen = next(steps)
+        except StopIteration as end:
+            parts.write(piece, end.value)
+            return False
+        if stop:
+            return True
+        yield replace(so_far, seen=seen)
 
 
 def _claimed(out: Path) -> AbstractContextManager[None]:
