@@ -90,8 +90,9 @@ class Evaluation:
 
     @torch.no_grad()
     def _groups(self) -> Measured:
-        """The groups of all originals."""
-        batches = torch.arange(self.compared_with).split(self.plan.batch)
+        """The groups of all originals; for pictures from nothing, of all data, whose shares these are."""
+        count = len(self.pictures) if self.plan.task == "generation" else self.plan.count
+        batches = torch.arange(count).split(self.plan.batch)
         found = [self.sight.grouped(self.pictures.batch(rows.numpy()))["group"] for rows in batches]
         return {"group": torch.cat(found)}
 

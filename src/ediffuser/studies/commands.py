@@ -39,6 +39,7 @@ def evaluation_command(cell: Cell, inputs: Inputs, out: Path) -> str:
     words += ["--conditioning", text(cell.conditioning)] if cell.conditioning else []
     words += ["--holes", ",".join(plan.holes)] if cell.task == "inpainting" else []
     words += ["--baselines", ",".join(cell.baselines) or "none", "--variations", str(plan.variations)]
+    words += ["--features", plan.features]
     words += ["--nll", plan.nll] if plan.nll else []
     words += ["--speed"] if plan.speed else []
     return shlex.join([*words, "--out", str(out / FOLDER / cell.name)])

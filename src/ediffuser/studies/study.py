@@ -66,6 +66,7 @@ class Cell:
         nll: Which likelihood is measured, if any.
         baselines: Methods without learning to compare with.
         speed: Whether its seconds are measured.
+        features: The network whose features are compared, as of a `Plan`.
         series: The line of the plots that it is a point of; "" is its table's.
     """
 
@@ -80,6 +81,7 @@ class Cell:
     nll: Literal["vlb", "ode"] | None = None
     baselines: tuple[str, ...] = ()
     speed: bool = False
+    features: str = "auto"
     series: str = ""
 
     @property
@@ -103,6 +105,7 @@ class Cell:
             conditioning=self.conditioning,
             holes=("mixed",),
             baselines=self.baselines,
+            features=self.features,
             variations=1,
             nll=self.nll,
             speed=self.speed,
