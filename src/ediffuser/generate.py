@@ -186,6 +186,22 @@ def colorize(
     return _final(colorize_rows(model, images, keys, sampler, conditioning))
 
 
+def painted_rows(
+    model: Model,
+    keys: Sequence[tuple[int, int]],
+    images: Tensor | None = None,
+    holes: Tensor | None = None,
+    sampler: Sampler | None = None,
+    conditioning: Conditioning | None = None,
+) -> Iterator[Step]:
+    """The steps of `generate` without images, of `colorize` without holes, else of `inpaint`; row k from `keys[k]`."""
+    if images is None:
+        return generate_rows(model, keys, sampler)
+    if holes is None:
+        return colorize_rows(model, images, keys, sampler, conditioning)
+    return inpaint_rows(model, images, holes, keys, sampler, conditioning)
+
+
 def colorize_rows(
     model: Model,
     images: Tensor,

@@ -8,9 +8,7 @@ from ediffuser.evaluation.accuracy import (
     class_numbers,
     distance_figure,
     feature_distances,
-    perceptual_distances,
     recognised,
-    wilson_interval,
 )
 from ediffuser.runtime.errors import BadInputError
 
@@ -36,7 +34,7 @@ RESULTS = plain((9, 1, 1), (1, 9, 1), (1, 1, 9), (9, 1, 1))
 
 
 def test_accuracy_is_the_part_of_results_that_keep_their_class():
-    right = recognised(RESULTS, torch.tensor([0, 1, 2, 1]), Brightest())
+    right = recognised(Brightest().probabilities(RESULTS), torch.tensor([0, 1, 2, 1]))
     assert right.tolist() == [1, 1, 1, 0]
     figure = accuracy_figure(right, Brightest(), method="model")
     assert (figure.name, figure.value, figure.unit, figure.better) == ("CA", 75, "%", "high")
@@ -61,7 +59,7 @@ def test_pictures_without_known_classes_are_refused():
 def test_perceptual_distance_is_euclidean_in_the_features():
     """Palette's PD: not squared, not divided by the number of features."""
     originals = plain((9, 1, 1), (1, 9, 1), (1, 1, 9), (6, 5, 1))
-    distances = perceptual_distances(RESULTS, originals, Brightest())
+    distances = feature_distances(Brightest()(RESULTS), Brightest()(originals))
     assert distances.tolist() == [0, 0, 0, 5]
     assert torch.equal(distances, feature_distances(Brightest()(originals), Brightest()(RESULTS)))
     figure = distance_figure(distances, Brightest())
@@ -71,8 +69,8 @@ def test_perceptual_distance_is_euclidean_in_the_features():
 
 def test_wilsons_interval_is_the_published_one_and_has_a_width_where_all_are_right():
     # Newcombe 1998, Stat. Med. 17, table I: 81 of 263, and 15 of 148, score method without correction.
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    assert wilson_interval(20, 20) == pytest.approx((0.8389, 1), abs=5e-5)
+    for right, count, wanted in ((81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (20, 20, (0.8389, 1))):
+        figure = accuracy_figure(torch.arange(count) < right, Brightest())
+        assert (figure.low / 100, figure.high / 100) == pytest.approx(wanted, abs=5e-5)
     with pytest.raises(BadInputError, match="at least one"):
-        wilson_interval(0, 0)
+        accuracy_figure(torch.empty(0), Brightest())

@@ -6,19 +6,15 @@ perceptual distance (PD) the Euclidean distance of a result's features to its or
 ResNet-50 and an Inception-v1 trained on ImageNet; here the network is an argument, and stands next to every figure.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ediffuser.data import Pictures
-from ediffuser.evaluation.features import Classifier, Features
 from ediffuser.evaluation.figures import Figure, Named, bootstrap
+from ediffuser.evaluation.shares import rate
 from ediffuser.runtime.errors import BadInputError
-
-Z95 = 1.959963984540054
-"""The 97.5 % quantile of the standard normal distribution."""
 
 
 def class_numbers(pictures: Pictures, classes: Sequence[str]) -> Tensor:
@@ -37,51 +33,50 @@ def class_numbers(pictures: Pictures, classes: Sequence[str]) -> Tensor:
     return places[torch.as_tensor(pictures.labels)]
 
 
-def recognised(pictures: Tensor, labels: Tensor, classifier: Classifier) -> Tensor:
+def recognised(probabilities: Tensor, labels: Tensor) -> Tensor:
     """1 for each picture whose most probable class is its label, else 0.
 
     Args:
-        pictures: Results, uint8 RGB, shape (B, 3, H, W).
-        labels: Places in the classifier's `classes`, shape (B,).
-        classifier: The judge.
+        probabilities: What the judge says of the results, shape (B, K).
+        labels: Places in its `classes`, shape (B,).
 
     Returns:
         float32 on the CPU, shape (B,); its mean is the top-1 accuracy.
 
     Source: Saharia et al. 2022, section 4 (CA).
     """
-    return (classifier.probabilities(pictures).argmax(dim=1).cpu() == labels.cpu()).float()
+    return (probabilities.argmax(dim=1).cpu() == labels.cpu()).float()
 
 
-def perceptual_distances(pictures: Tensor, originals: Tensor, features: Features) -> Tensor:
+def feature_distances(one: Tensor, other: Tensor) -> Tensor:
     """The distance of each result to its original in a network's features.
 
     Args:
-        pictures: Results, uint8 RGB, shape (B, 3, H, W).
-        originals: uint8 RGB, shape (B, 3, H, W).
-        features: The network.
+        one: Features of the results, shape (B, D).
+        other: Those of the originals, shape (B, D).
 
     Returns:
         Euclidean, not squared and not normalised; float32 on the CPU, shape (B,).
 
     Source: Saharia et al. 2022, section 4 (PD).
     """
-    return feature_distances(features(pictures), features(originals))
-
-
-def feature_distances(one: Tensor, other: Tensor) -> Tensor:
-    """The Euclidean distances of rows that are features already, (B, D) and (B, D), float32 on the CPU, shape (B,)."""
     return torch.linalg.vector_norm(one.double() - other.double(), dim=1).float().cpu()
 
 
 def accuracy_figure(right: Tensor, classifier: Named, *, group: str = "", method: str = "") -> Figure:
-    """CA in percent of what `recognised` found, shape (N,), with Wilson's 95 % interval."""
-    low, high = wilson_interval(int(right.sum()), len(right))
+    """CA in percent of what `recognised` found, shape (N,), with Wilson's 95 % interval.
+
+    Raises:
+        BadInputError: If there are no pictures.
+    """
+    if not len(right):
+        raise BadInputError("a share needs at least one picture, got none")
+    share = rate(int(right.sum()), len(right))
     return Figure(
         name="CA",
-        value=100 * right.double().mean().item(),
-        low=100 * low,
-        high=100 * high,
+        value=100 * share.share,
+        low=100 * share.low,
+        high=100 * share.high,
         better="high",
         unit="%",
         count=len(right),
@@ -93,7 +88,7 @@ def accuracy_figure(right: Tensor, classifier: Named, *, group: str = "", method
 
 
 def distance_figure(distances: Tensor, features: Named, *, group: str = "", method: str = "") -> Figure:
-    """PD, the mean of what `perceptual_distances` found, shape (N,), with its bootstrap interval."""
+    """PD, the mean of what `feature_distances` found, shape (N,), with its bootstrap interval."""
     low, high = bootstrap(distances)
     return Figure(
         name="PD",
@@ -108,19 +103,3 @@ def distance_figure(distances: Tensor, features: Named, *, group: str = "", meth
         group=group,
         method=method,
     )
-
-
-def wilson_interval(right: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share; unlike a bootstrap's it has a width where all or none are right.
-
-    Raises:
-        BadInputError: If there are no pictures.
-
-    Source: Wilson 1927, J. Am. Stat. Assoc. 22, p. 209.
-    """
-    if count < 1:
-        raise BadInputError("a share needs at least one picture, got none")
-    share, spread = right / count, Z95**2 / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = Z95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)

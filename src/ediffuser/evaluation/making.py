@@ -10,7 +10,7 @@ from torch import Tensor
 from ediffuser.evaluation.classical import CLASSICAL
 from ediffuser.evaluation.holes import compose
 from ediffuser.evaluation.plan import MODEL, Plan
-from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
+from ediffuser.generate import painted_rows
 from ediffuser.model import Model
 from ediffuser.runtime.pixels import from_uint8, to_uint8
 from ediffuser.samplers import Step
@@ -43,12 +43,8 @@ class ModelMake:
         Raises:
             BadInputError: If the model cannot do the task, or the sampler or the conditioning do not fit it.
         """
-        plan = self.plan
-        if plan.task == "generation":
-            return generate_rows(self.model, keys, plan.way)
-        if holes is None:
-            return colorize_rows(self.model, from_uint8(originals), keys, plan.way, plan.conditioning)
-        return inpaint_rows(self.model, from_uint8(originals), holes, keys, plan.way, plan.conditioning)
+        images = None if self.plan.task == "generation" else from_uint8(originals)
+        return painted_rows(self.model, keys, images, holes, self.plan.way, self.plan.conditioning)
 
 
 def grey(originals: Tensor, holes: Tensor | None, keys: Keys) -> tuple[Tensor, None]:

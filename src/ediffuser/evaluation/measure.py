@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ediffuser.data import Pictures
-from ediffuser.evaluation.accuracy import class_numbers
+from ediffuser.evaluation.accuracy import class_numbers, recognised
 from ediffuser.evaluation.comparison import Sight, rgb
 from ediffuser.evaluation.holes import HOLES, draw_holes
 from ediffuser.evaluation.likelihoods import bits_per_dim
@@ -154,7 +154,7 @@ class Evaluation:
         if "probabilities" not in found or not self.pictures.classes or not {*self.pictures.classes} <= {*known}:
             return {}
         labels = class_numbers(self.pictures, known)[piece.start : piece.stop]
-        return {"right": (found["probabilities"].argmax(1) == labels).float()}
+        return {"right": recognised(found["probabilities"], labels)}
 
     def _seen_by_eye(self, piece: Piece, originals: Tensor, holes: Tensor | None) -> Measured:
         """The originals and the holes that belong to the pictures shown."""

@@ -6,14 +6,15 @@ and 4.1.5 (calls, which do not depend on the machine).
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ediffuser.conditioning import Conditioning
-from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
+from ediffuser.evaluation.figures import Figure
+from ediffuser.generate import painted_rows
 from ediffuser.model import Model
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import Sampler, Step
@@ -34,51 +35,9 @@ class Timing:
     nfe: float
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Several batches.
-
-    Attributes:
-        mean_s: Seconds for a batch.
-        deviation_s: Sample standard deviation of these over the batches (the dissertation prints it above 1 s).
-        nfe: Calls of the network for one picture, mean over all.
-        size: Pictures in a batch.
-        batches: How many batches.
-        machine: The device, in words, with the threads of a CPU: seconds mean nothing without it.
-    """
-
-    mean_s: float
-    deviation_s: float
-    nfe: float
-    size: int
-    batches: int
-    machine: str
-
-
 def batch_size(resolution: int) -> int:
     """Pictures in the protocol's batch: 36 for pictures of 256 pixels or more, 64 for smaller ones."""
     return 36 if resolution >= 256 else 64
-
-
-def sampling_speed(
-    model: Model,
-    sampler: Sampler | None = None,
-    *,
-    images: Tensor | None = None,
-    holes: Tensor | None = None,
-    conditioning: Conditioning | None = None,
-    batches: int = BATCHES,
-    size: int | None = None,
-    seed: int = 0,
-) -> Speed:
-    """Seconds for a batch; arguments and errors as of `timed_batches`, with at least two batches."""
-    if batches < 2:
-        raise BadInputError(f"a standard deviation needs at least 2 batches, got {batches}")
-    size = size or (batch_size(model.resolution) if images is None else len(images))
-    found = timed_batches(
-        model, sampler, images=images, holes=holes, conditioning=conditioning, batches=batches, size=size, seed=seed
-    )
-    return speed(list(found), size, model.device)
 
 
 def timed_batches(
@@ -115,7 +74,7 @@ def timed_batches(
 
     def steps(batch: int) -> Iterator[Step]:
         keys = [(seed, batch * size + row) for row in range(size)]
-        return _steps(model, sampler, images, holes, conditioning, keys)
+        return painted_rows(model, keys, images, holes, sampler, conditioning)
 
     next(steps(0))
     for batch in range(batches):
@@ -126,12 +85,17 @@ def timed_batches(
         yield Timing(time.perf_counter() - start, last.calls.double().mean().item())
 
 
-def speed(timings: Sequence[Timing], size: int, device: torch.device) -> Speed:
-    """What timings of at least two batches of one size say together."""
-    seconds = torch.tensor([timing.seconds for timing in timings], dtype=torch.float64)
-    nfe = torch.tensor([timing.nfe for timing in timings], dtype=torch.float64)
-    return Speed(
-        seconds.mean().item(), seconds.std().item(), nfe.mean().item(), size, len(timings), machine_name(device)
+def speed_figure(seconds: Tensor, method: str = "") -> Figure:
+    """The mean of the seconds of batches, shape (N,); the ends lie their sample deviation away, as in 4.1.4.
+
+    Raises:
+        BadInputError: If there are not at least two batches.
+    """
+    if len(seconds) < 2:
+        raise BadInputError(f"a standard deviation needs at least 2 batches, got {len(seconds)}")
+    mean, spread = seconds.mean().item(), seconds.std().item()
+    return Figure(
+        "time for a batch", mean, mean - spread, mean + spread, "low", "s", len(seconds), "", "", method=method
     )
 
 
@@ -140,21 +104,6 @@ def machine_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads"
-
-
-def _steps(
-    model: Model,
-    sampler: Sampler | None,
-    images: Tensor | None,
-    holes: Tensor | None,
-    conditioning: Conditioning | None,
-    keys: Sequence[tuple[int, int]],
-) -> Iterator[Step]:
-    if images is None:
-        return generate_rows(model, keys, sampler)
-    if holes is None:
-        return colorize_rows(model, images, keys, sampler, conditioning)
-    return inpaint_rows(model, images, holes, keys, sampler, conditioning)
 
 
 def _wait_for(device: torch.device) -> None:

@@ -13,6 +13,7 @@ from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import LIKELIHOOD, MODEL, REFERENCE, SPEED, Piece
 from ediffuser.evaluation.record import Record
 from ediffuser.evaluation.sets import set_figures
+from ediffuser.evaluation.speed import speed_figure
 from ediffuser.runtime.component import to_json
 from ediffuser.samplers import AnySampler
 
@@ -91,7 +92,7 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
             found += sets.of(pieces)
         calls += [values["calls"]] if "calls" in values else []
     if record.plan.speed:
-        found.append(_time(parts.read(Piece(SPEED, 0, 0))["seconds"]))
+        found.append(speed_figure(parts.read(Piece(SPEED, 0, 0))["seconds"], MODEL))
     return _context(record, torch.cat(calls).mean().item() if calls else 0.0), found
 
 
@@ -132,12 +133,6 @@ def _mean(score: Score, values: Tensor, record: Record, method: str, group: str)
         group=group,
         method=method,
     )
-
-
-def _time(seconds: Tensor) -> Figure:
-    """Seconds for a batch; the ends are a standard deviation away, as the dissertation reports them (4.1.4)."""
-    mean, spread = seconds.mean().item(), seconds.std().item()
-    return Figure("time for a batch", mean, mean - spread, mean + spread, "low", "s", len(seconds), "", "", "", MODEL)
 
 
 def _context(record: Record, nfe: float) -> Context:

@@ -7,8 +7,8 @@ from ediffuser.evaluation.plan import TaskName
 from ediffuser.recipes import RECIPES
 from ediffuser.samplers import DpmSolver
 from ediffuser.studies.cifar10 import learned_beats_ddim
-from ediffuser.studies.claims import Claim, Comparison
-from ediffuser.studies.rows import FAST_FACES, ancestral, ddim, every_step, repurposed, row
+from ediffuser.studies.claims import Claim
+from ediffuser.studies.rows import FAST_FACES, ancestral, ddim, every_step, repurposed, row, versus
 from ediffuser.studies.study import Cell, Size, Study, Table, TrainedModel
 
 
@@ -69,18 +69,14 @@ def celebahq_inpainting(size: Size) -> Study:
                 "An unconditional VPSDE that is repurposed is worse at holes than models trained on them",
                 "4.2.5, which expects it",
                 (
-                    _single("DDIM in 25 steps beside DPM-Solver", of_ddim[-1], heuristic[2]),
-                    _single("learned variances in 25 steps beside DPM-Solver", of_learned[-1], heuristic[2]),
-                    _single("VPSDE trained on the task, both with DPM-Solver", dpm[0], heuristic[2]),
+                    versus("DDIM in 25 steps beside DPM-Solver", of_ddim[-1], heuristic[2]),
+                    versus("learned variances in 25 steps beside DPM-Solver", of_learned[-1], heuristic[2]),
+                    versus("VPSDE trained on the task, both with DPM-Solver", dpm[0], heuristic[2]),
                 ),
             ),
         ),
         literature=("4.23",),
     )
-
-
-def _single(label: str, better: Cell, worse: Cell) -> Comparison:
-    return Comparison(label, (((better.name,), (worse.name,)),))
 
 
 def _with_baselines(cell: Cell) -> Cell:

@@ -8,7 +8,17 @@ from ediffuser.evaluation.plan import TaskName
 from ediffuser.recipes import RECIPES
 from ediffuser.samplers import DpmSolver
 from ediffuser.studies.claims import Claim, Comparison
-from ediffuser.studies.rows import ancestral, black_box, ddim, dpm_adaptive, euler_maruyama, every_step, repurposed, row
+from ediffuser.studies.rows import (
+    ancestral,
+    black_box,
+    ddim,
+    dpm_adaptive,
+    euler_maruyama,
+    every_step,
+    repurposed,
+    row,
+    versus,
+)
 from ediffuser.studies.study import Cell, Size, Study, Table, TrainedModel, names
 
 SOLVER_NFE = 50
@@ -99,10 +109,10 @@ def cifar10_color(size: Size) -> Study:
                 "An unconditional VPSDE that is repurposed is worse at colours than models trained on them",
                 "4.2.3.3",
                 (
-                    _single("DDIM in 25 steps beside DPM-Solver", of_ddim[2], heuristic[2]),
-                    _single("learned variances in 25 steps beside DPM-Solver", learned[-1].cells[3], heuristic[2]),
-                    _single("learned variances in 25 steps beside Euler-Maruyama", learned[-1].cells[3], heuristic[0]),
-                    _single("VPSDE trained on the task, both with DPM-Solver", dpm[0], heuristic[2]),
+                    versus("DDIM in 25 steps beside DPM-Solver", of_ddim[2], heuristic[2]),
+                    versus("learned variances in 25 steps beside DPM-Solver", learned[-1].cells[3], heuristic[2]),
+                    versus("learned variances in 25 steps beside Euler-Maruyama", learned[-1].cells[3], heuristic[0]),
+                    versus("VPSDE trained on the task, both with DPM-Solver", dpm[0], heuristic[2]),
                 ),
             ),
         ),
@@ -114,7 +124,7 @@ def learned_beats_ddim(learned: Sequence[Cell], of_ddim: Sequence[Cell], source:
     return Claim(
         "Learned variances are better than DDIM with the same few steps",
         source,
-        tuple(_single(f"{a.nfe} steps", a, b) for a, b in _by_steps(learned, of_ddim)),
+        tuple(versus(f"{a.nfe} steps", a, b) for a, b in _by_steps(learned, of_ddim)),
     )
 
 
@@ -123,7 +133,7 @@ def simple_fails(simple: Sequence[Cell], learned: Sequence[Cell], source: str) -
     return Claim(
         "Without the hybrid loss, which learns variances, few steps of ancestral sampling fail",
         source,
-        tuple(_single(f"{a.nfe} steps", a, b) for a, b in _by_steps(learned, simple)),
+        tuple(versus(f"{a.nfe} steps", a, b) for a, b in _by_steps(learned, simple)),
     )
 
 
@@ -145,10 +155,6 @@ def _order_of_solvers(solvers: dict[str, tuple[str, ...]]) -> tuple[Claim, ...]:
         Claim(f"With about {SOLVER_NFE} calls DPM-Solver is best, then RK23, RK45 and DOP853", "4.2.2.4", tuple(few)),
         Claim("At the tolerance 1e-3 the higher order is the better one", "4.2.2.4-5", tuple(high)),
     )
-
-
-def _single(label: str, better: Cell, worse: Cell) -> Comparison:
-    return Comparison(label, (((better.name,), (worse.name,)),))
 
 
 def _simple(size: Size, task: TaskName, suffix: str) -> tuple[Table, ...]:

@@ -17,6 +17,7 @@ from ediffuser.samplers import (
     PredictorCorrector,
     ProbabilityFlow,
 )
+from ediffuser.studies.claims import Comparison
 from ediffuser.studies.study import Cell, Size, TrainedModel
 
 Steps = tuple[int, ...]
@@ -159,3 +160,8 @@ FOUR_THOUSAND = {
     "LVDDPM32Colour",
 }
 """What the dissertation trains with T = 4000."""
+
+
+def versus(label: str, better: Cell, worse: Cell) -> Comparison:
+    """That one cell is better than another one, of a single model each."""
+    return Comparison(label, (((better.name,), (worse.name,)),))

@@ -19,7 +19,7 @@ from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.perceptual import SMALLEST_PX, StLpips
 from ediffuser.evaluation.reference import Reference, reference
 from ediffuser.evaluation.spread import classes_in_turn
-from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
+from ediffuser.generate import painted_rows
 from ediffuser.model import Model
 from ediffuser.runtime.device import choose_precision
 from ediffuser.runtime.distributed import ALONE, Processes
@@ -143,14 +143,13 @@ class Evaluation:
         task, seed = self.experiment.model.task, derived_seed("evaluation", self.experiment.seed)
         keys = [(seed, index) for index in indices]
         if isinstance(task, Unconditional):
-            return generate_rows(model, keys), None
+            return painted_rows(model, keys), None
         originals = self.pictures.batch(indices)
-        images = from_uint8(originals)
+        images, holes = from_uint8(originals), None
         if isinstance(task, Inpainting):
             noise = Noise.rows(derived_seed("evaluation holes", self.experiment.seed), indices)
             holes = task.holes.draw(noise, (images.shape[2], images.shape[3]))
-            return inpaint_rows(model, images, holes, keys), originals
-        return colorize_rows(model, images, keys), originals
+        return painted_rows(model, keys, images, holes), originals
 
 
 def _in_order(parts: Sequence[Tensor], batches: int) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ediffuser.generate import colorize_rows, generate_rows, inpaint_rows
+from ediffuser.generate import painted_rows
 from ediffuser.model import Model
 from ediffuser.runtime.device import choose_precision
 from ediffuser.runtime.noise import Noise, derived_seed
@@ -92,11 +92,7 @@ class Previews:
         model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
         count = self.experiment.sample_size if self.originals is None else len(self.originals)
         keys = [(seed, index) for index in range(count)]
-        if self.originals is None:
-            return generate_rows(model, keys)
-        if self.holes is None:
-            return colorize_rows(model, self.originals, keys)
-        return inpaint_rows(model, self.originals, self.holes, keys)
+        return painted_rows(model, keys, self.originals, self.holes)
 
     def _given(self, originals: Tensor) -> Tensor:
         """What the network is told, as a picture: grey in the hole, or the luma."""
