@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ediffuser.evaluation.kid import kernel_distance, kernel_interval, subset_size
+from ediffuser.evaluation.kid import kernel_difference, kernel_distance, kernel_interval, subset_size
 from ediffuser.runtime.errors import BadInputError
 
 
@@ -81,3 +81,18 @@ def test_small_sets_have_smaller_subsets():
 def test_features_of_two_networks_are_not_compared():
     with pytest.raises(BadInputError, match="cannot be compared"):
         kernel_distance(torch.zeros(10, 3), torch.zeros(10, 4))
+
+
+def test_a_difference_is_that_of_the_distances_and_surer_where_results_are_alike():
+    real, one, noise = draw(80, 1), draw(60, 2, shift=0.5), draw(60, 3)
+    other = one + 0.05 * noise
+    mean, deviation = kernel_difference(real, one, other)
+    distances = [kernel_distance(real, each) for each in (one, other)]
+    assert mean == pytest.approx(distances[0][0] - distances[1][0], rel=1e-9)
+    assert deviation < 0.2 * min(spread for _, spread in distances)
+    assert kernel_difference(real, one, one) == (0, 0)
+
+
+def test_results_that_do_not_belong_together_have_no_paired_difference():
+    with pytest.raises(BadInputError, match=r"shapes \(80, 6\), \(60, 6\), \(59, 6\)"):
+        kernel_difference(draw(80, 1), draw(60, 2), draw(59, 3))

@@ -12,6 +12,7 @@ import tiny
 from ediffuser.cli import main
 from ediffuser.runtime.checkpoint import newest_checkpoint
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.lock import only_one
 from ediffuser.studies import STUDIES
 from ediffuser.studies.run import missing, run
 from ediffuser.studies.training import check_run, run_directory
@@ -101,6 +102,21 @@ def test_without_its_model_a_row_is_left_out_and_said(place, monkeypatch):
     lines = list(run(tiny.study(), inputs(), OUT, only="evaluations", device="cpu"))
     assert lines[-1].endswith("left out, for its model is not trained yet")
     assert len(missing(tiny.study(), OUT).cells) == 1
+
+
+def test_what_another_process_is_at_is_left_to_it(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "shared"))
+    first, second = tiny.study().models
+    shutil.copytree(place / "once/runs/models" / second.name, OUT / "models" / second.name)
+    row = tiny.study().cells[2]
+    for held in (run_directory(OUT, first), OUT / "evaluations" / row.name):
+        held.mkdir(parents=True)
+    with only_one(run_directory(OUT, first)), only_one(OUT / "evaluations" / row.name):
+        lines = list(run(tiny.study(), inputs(), OUT, device="cpu"))
+    assert sum("left to the process that is at it" in line for line in lines) == 2
+    assert lines[-1].startswith("report: ")
+    assert list(run(tiny.study(), inputs(), OUT, device="cpu"))
+    assert contents(OUT / "reports") == contents(place / "once/runs/reports")
 
 
 def test_a_run_of_another_experiment_is_refused(place):

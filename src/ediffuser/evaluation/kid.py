@@ -5,6 +5,9 @@ it is unbiased at every N, so it is the one to report for few pictures; it may c
 KID under the Inception network of 2015-12-05 alone. The arithmetic is torch-fidelity's.
 """
 
+from functools import partial
+
+import numpy as np
 from torch import Tensor
 
 from ediffuser.evaluation.optional import optional
@@ -43,6 +46,42 @@ def kernel_distance(x: Tensor, y: Tensor, subsets: int = 100, size: int = 1000, 
         verbose=False,
     )
     return found[metric.KEY_METRIC_KID_MEAN], found[metric.KEY_METRIC_KID_STD]
+
+
+def kernel_difference(
+    real: Tensor, one: Tensor, other: Tensor, subsets: int = 100, size: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """How much nearer `other` is to `real` than `one`, over the subsets that `kernel_distance` draws of each.
+
+    Rows of `one` and `other` that belong together, results of one original, are drawn together, and both meet the same
+    rows of `real`: what they share cancels, so the deviation is that of the difference alone.
+
+    Args:
+        real: Features of the reference, shape (N, D).
+        one: Of some results, shape (M, D).
+        other: Of others of the same originals in the same order, shape (M, D).
+        subsets: As of `kernel_distance`.
+        size: Likewise.
+        seed: Likewise.
+
+    Returns:
+        The mean, which is `kernel_distance(real, one)` less `kernel_distance(real, other)`, and the deviation.
+
+    Raises:
+        BadInputError: If the shapes do not fit, a set has fewer than 4 pictures, or torch-fidelity is missing.
+    """
+    if one.shape != other.shape or real.shape[1:] != one.shape[1:]:
+        shapes = ", ".join(str(tuple(x.shape)) for x in (real, one, other))
+        raise BadInputError(f"features of shapes {shapes} cannot be compared")
+    metric = optional("torch_fidelity.metric_kid", "torch-fidelity")
+    distance = partial(metric.kernel_mmd, verbose=False)
+    x, a, b = (each.double().cpu().numpy() for each in (real, one, other))
+    m, random = subset_size(len(x), len(a), size), np.random.RandomState(seed)
+    found = []
+    for _ in range(subsets):
+        rows, places = random.choice(len(x), m, replace=False), random.choice(len(a), m, replace=False)
+        found.append(distance(x[rows], a[places]) - distance(x[rows], b[places]))
+    return float(np.mean(found)), float(np.std(found))
 
 
 def subset_size(count: int, other: int, size: int = 1000) -> int:

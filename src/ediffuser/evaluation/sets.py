@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ediffuser.evaluation.accuracy import accuracy_figure, distance_figure, feature_distances
 from ediffuser.evaluation.distribution import distribution_figures
@@ -34,6 +35,19 @@ class SetFigures:
     features: Looker
     real: Reference
 
+    @property
+    def paired(self) -> bool:
+        """Whether each result has an original in what the sets are compared with."""
+        return self.record.plan.task != "generation"
+
+    def singles(self, single: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the reference, and of these results, that a kernel distance compares.
+
+        A result is like its own original, so a kernel distance of both whole sets counts 1/N of pairs that say nothing
+        of the sets, and is biased towards 0. Results of odd pictures against originals of even ones have no such pairs.
+        """
+        return (self.real.features[::2], single[1::2]) if self.paired else (self.real.features, single)
+
     def of(self, pieces: list[Piece]) -> list[Figure]:
         """The figures of the pictures of these pieces, which are one method's on one kind of hole."""
         moments, vectors, probabilities, right = Moments.empty(len(self.real.moments.mean)), [], [], []
@@ -44,31 +58,22 @@ class SetFigures:
             probabilities += [measured["probabilities"]] if "probabilities" in measured else []
             right += [measured["right"]] if "right" in measured else []
         group, method, single = pieces[0].group, pieces[0].method, torch.cat(vectors)
-        paired = self.record.plan.task != "generation"
+        compared, results = self.singles(single)
         found = distribution_figures(
-            _even(self.real) if paired else self.real,
+            dataclasses.replace(self.real, features=compared),
             moments,
-            single[1::2] if paired else single,
+            results,
             self.features,
             torch.cat(probabilities) if probabilities else None,
             group=group,
             method=method,
         )
-        if not paired:
+        if not self.paired:
             return found
         near = feature_distances(single, self.real.features)
         found = [figure for figure in found if figure.name not in OF_FREE_SETS]
         found.append(distance_figure(near, self.features, group=group, method=method))
         return found + ([accuracy_figure(torch.cat(right), self.features, group=group, method=method)] if right else [])
-
-
-def _even(real: Reference) -> Reference:
-    """A reference whose single pictures are every second one.
-
-    A result is like its own original, so a kernel distance of both whole sets counts 1/N of pairs that say nothing of
-    the sets, and is biased towards 0. Results of odd pictures against originals of even ones have no such pairs.
-    """
-    return dataclasses.replace(real, features=real.features[::2])
 
 
 def set_figures(record: Record, parts: Parts) -> SetFigures | None:

@@ -70,7 +70,7 @@ def scores(out: Path) -> Iterator[Scores]:
         BadInputError: If OUT holds none, or a part is missing or damaged.
     """
     parts = Parts(out)
-    for (group, method), pieces in _cells(Record.read(out)).items():
+    for (group, method), pieces in cells(Record.read(out)).items():
         yield Scores(method, group, _values(parts, pieces))
 
 
@@ -84,7 +84,7 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
     found: list[Figure] = []
     calls: list[Tensor] = []
     sets = set_figures(record, parts)
-    for (group, method), pieces in _cells(record).items():
+    for (group, method), pieces in cells(record).items():
         values = _values(parts, pieces)
         maker = MODEL if method == LIKELIHOOD else method
         found += [_mean(SCORES[name], numbers, record, maker, group) for name, numbers in values.items()]
@@ -96,13 +96,18 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
     return _context(record, torch.cat(calls).mean().item() if calls else 0.0), found
 
 
-def _cells(record: Record) -> dict[tuple[str, str], list[Piece]]:
+def named(score: Score, record: Record) -> str:
+    """What a score is called where these networks looked."""
+    return score.name.format(distance=record.distance and record.distance.family, nll=(record.plan.nll or "").upper())
+
+
+def cells(record: Record) -> dict[tuple[str, str], list[Piece]]:
     """The pieces of each method on each kind of hole."""
-    cells: dict[tuple[str, str], list[Piece]] = {}
+    found: dict[tuple[str, str], list[Piece]] = {}
     for piece in record.plan.pieces():
         if piece.method not in (REFERENCE, SPEED):
-            cells.setdefault((piece.group, piece.method), []).append(piece)
-    return cells
+            found.setdefault((piece.group, piece.method), []).append(piece)
+    return found
 
 
 def _values(parts: Parts, pieces: list[Piece]) -> dict[str, Tensor]:
@@ -119,9 +124,7 @@ def _mean(score: Score, values: Tensor, record: Record, method: str, group: str)
     low, high = (None, None) if (values == values[0]).all() else bootstrap(values)
     looker = record.distance if "{distance}" in score.name else None
     return Figure(
-        name=score.name.format(
-            distance=record.distance and record.distance.family, nll=(record.plan.nll or "").upper()
-        ),
+        name=named(score, record),
         value=values.mean().item(),
         low=low,
         high=high,

@@ -16,6 +16,10 @@ class CheckpointError(BadInputError):
     """A checkpoint directory is missing, incomplete, foreign or damaged. Names the file and the reason."""
 
 
+class InUseError(BadInputError):
+    """A directory is held by another process. Names both."""
+
+
 class DivergedError(RuntimeError):
     """Training has left the finite numbers: its loss, its gradient or its weights. The command line exits with 3."""
 

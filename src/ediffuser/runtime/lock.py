@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.errors import BadInputError, InUseError
 
 LOCK = ".lock"
 
@@ -23,7 +23,8 @@ def only_one(directory: Path, use: str = "being trained") -> Iterator[None]:
         use: What for, as the others are told.
 
     Raises:
-        BadInputError: If another process holds it, or the file cannot be made or locked.
+        InUseError: If another process holds it.
+        BadInputError: If the file cannot be made or locked.
     """
     path = directory / LOCK
     try:
@@ -42,7 +43,7 @@ def _take(descriptor: int, directory: Path, use: str) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
-        raise BadInputError(
+        raise InUseError(
             f"{directory} is {use} by another process ({holder}); wait for it to end, or choose another --out"
         ) from None
     except OSError as error:  # network disks that are mounted without locks

@@ -2,8 +2,9 @@
 
 Figures that were measured differently, under other features or against other pictures, are not compared at all.
 
-A comparison is decided by the 95 % interval of a difference. Both figures have intervals over pictures, h_a and h_b
-half as long as they are wide; taken as independent, that of the difference is sqrt(h_a^2 + h_b^2). With n > 1 training
+A comparison is decided by the 95 % interval of a difference. Where both sides made something of the same originals, its
+half width h over pictures is that of paired differences. Elsewhere the figures' own half widths h_a and h_b are taken
+as independent, and h = sqrt(h_a^2 + h_b^2). With n > 1 training
 seeds the difference is the mean of theirs, and its half width sqrt(t^2 s^2 / n + h^2): s is the standard deviation of
 the seeds' differences, t Student's with n - 1 degrees of freedom, and h the mean of the seeds' half widths over
 pictures, since all seeds are judged on the same ones. That the latter are also part of s makes it too wide rather than
@@ -17,6 +18,7 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from ediffuser.evaluation.figures import Figure
+from ediffuser.evaluation.paired import paired_half_width
 from ediffuser.studies.results import Result, half_width
 
 Verdict = Literal["holds", "does not hold", "not significant", "not comparable", "missing"]
@@ -114,7 +116,7 @@ def decide(comparison: Comparison, results: Mapping[str, Result]) -> Outcome:
         return Outcome(comparison, "not comparable")
     sign = 1 if better[0].better == "low" else -1
     differences = [sign * (b.value - a.value) for a, b in zip(better, worse, strict=True)]
-    over_pictures = fmean(math.hypot(half_width(a), half_width(b)) for a, b in zip(better, worse, strict=True))
+    over_pictures = fmean(_over_pictures(*pair) for pair in zip(*sides, better, worse, strict=True))
     advantage, width = fmean(differences), math.hypot(over_pictures, _over_seeds(differences))
     return Outcome(
         comparison,
@@ -163,6 +165,15 @@ def _alike(results: Sequence[Result], figures: Sequence[Figure]) -> bool:
     return len({(each.name, each.features_sha256) for each in figures}) == 1 and len(references) == len(
         {context.count for context in contexts}
     )
+
+
+def _over_pictures(one: Result, other: Result, a: Figure, b: Figure) -> float:
+    """Half the 95 % interval of the difference of two models' figures, over pictures."""
+    if one.record is not None and other.record is not None:
+        paired = paired_half_width(one.directory, other.directory, a.name, a.group)
+        if paired is not None:
+            return paired
+    return math.hypot(half_width(a), half_width(b))
 
 
 def _over_seeds(differences: Sequence[float]) -> float:

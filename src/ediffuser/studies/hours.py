@@ -34,7 +34,7 @@ class Machine:
 
 
 MACHINES: dict[Size, Machine] = {
-    "small": Machine("one core of an AMD EPYC with bf16, as measured", 130e9, 40),
+    "small": Machine("one core of an AMD EPYC without bf16, as measured", 26e9, 20),
     "full": Machine("one H100 with bf16 at a tenth of its peak, an assumption", 100e12, 2000),
 }
 """Of each size."""

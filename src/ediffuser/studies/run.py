@@ -1,4 +1,8 @@
-"""Runs what of a study is missing: models, then evaluations, then the report. Killed at any instant, it goes on."""
+"""Runs what of a study is missing: models, then evaluations, then the report. Killed at any instant, it goes on.
+
+Several processes can run it on one directory, on a machine's cores or GPUs or on machines that share a disk: each takes
+what no other one is at.
+"""
 
 import signal
 import time
@@ -10,7 +14,7 @@ from typing import Literal
 from ediffuser.evaluation.record import weights_sha256
 from ediffuser.evaluation.run import evaluate
 from ediffuser.runtime.checkpoint import newest_checkpoint
-from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.errors import BadInputError, InUseError
 from ediffuser.runtime.signals import Stop
 from ediffuser.studies.hours import MACHINES, evaluation_hours, training_hours
 from ediffuser.studies.inputs import Inputs
@@ -136,12 +140,15 @@ def _models(study: Study, inputs: Inputs, out: Path, device: str, ending: _Endin
         name, images = f"model {number}/{len(study.models)}, {model.name}", model.experiment.images
         yield f"{name}: training in {run_directory(out, model)}"
         said = time.monotonic()
-        for seen in train_model(out, model, inputs.training(model), device, ending.bell):
-            if ending:
-                said = 0.0  # the last line says where it stopped
-            if time.monotonic() - said >= SAID_EVERY_S or seen >= images:
-                yield f"{name}: {seen}/{images} images"
-                said = time.monotonic()
+        try:
+            for seen in train_model(out, model, inputs.training(model), device, ending.bell):
+                if ending:
+                    said = 0.0  # the last line says where it stopped
+                if time.monotonic() - said >= SAID_EVERY_S or seen >= images:
+                    yield f"{name}: {seen}/{images} images"
+                    said = time.monotonic()
+        except InUseError as error:
+            yield _left(name, error)
 
 
 def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _Ending) -> Iterator[str]:
@@ -155,7 +162,15 @@ def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _
             continue
         plan = cell.plan(str(run_directory(out, cell.model)), *inputs.judging(cell))
         said = 0.0
-        for progress in evaluate(plan, directory, device=device, stop=ending.bell):
-            if ending or time.monotonic() - said >= SAID_EVERY_S or progress.done == progress.total:
-                yield f"{name}: {progress.done}/{progress.total} pieces"
-                said = time.monotonic()
+        try:
+            for progress in evaluate(plan, directory, device=device, stop=ending.bell):
+                if ending or time.monotonic() - said >= SAID_EVERY_S or progress.done == progress.total:
+                    yield f"{name}: {progress.done}/{progress.total} pieces"
+                    said = time.monotonic()
+        except InUseError as error:
+            yield _left(name, error)
+
+
+def _left(name: str, error: InUseError) -> str:
+    """What is said of work that another process is at."""
+    return f"{name}: left to the process that is at it ({error})"
