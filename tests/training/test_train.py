@@ -23,6 +23,7 @@ from ediffuser.tasks import Colorization, Inpainting, Unconditional
 from ediffuser.training import DivergedError, Experiment, train
 from ediffuser.training.ema import ConstantEma
 from ediffuser.training.optimizer import Optimizer
+from ediffuser.training.state import TrainingState
 
 pytestmark = pytest.mark.integration
 
@@ -126,6 +127,30 @@ def test_dropout_differs_from_step_to_step_and_not_with_the_global_seed(experime
     assert all(torch.equal(a, b) for a, b in zip(masks[:a_run], masks[a_run:], strict=True))
     assert not torch.equal(masks[0], masks[a_step])
     assert 0.1 < masks[0].float().mean() < 0.3
+
+
+def test_a_run_goes_on_from_the_weights_of_another_and_later_without_it(experiment, tmp_path):
+    first, mine = tmp_path / "first", tmp_path / "mine"
+    run(experiment(images=32), first)
+    further = experiment(images=64, seed=1, checkpoint_every=16, start_from=str(first))
+    began = TrainingState.start(further, torch.device("cpu"))
+    for network in (began.network, began.average):
+        assert same(network.state_dict(), tensors(first, "model.safetensors"))
+    run(further, mine, stop_at=32)
+    shutil.rmtree(first)
+    assert run(further, mine, resume=True)[-1].images_seen == 64
+
+
+def test_the_weights_of_another_network_are_refused_before_anything_is_written(experiment, tmp_path):
+    run(experiment(images=32), tmp_path / "first")
+    plan = experiment(start_from=str(tmp_path / "first"))
+    network = dataclasses.replace(plan.model.network, blocks=(2,) * len(plan.model.network.blocks))
+    other = dataclasses.replace(plan, model=dataclasses.replace(plan.model, network=network))
+    with pytest.raises(BadInputError, match=r"cannot be trained further by this recipe: its network has blocks "):
+        run(other, tmp_path / "mine")
+    assert not (tmp_path / "mine" / "experiment.json").exists()
+    with pytest.raises(BadInputError, match="unknown model 'face-128': did you mean 'faces-128'"):
+        run(experiment(start_from="face-128"), tmp_path / "mine")
 
 
 def test_nothing_to_resume_is_bad_input(experiment, tmp_path):

@@ -38,6 +38,7 @@ def train(
     compile: bool = False,
     device: str = "auto",
     held_out: str | None = None,
+    start_from: str = "",
 ) -> None:
     """Trains a recipe and publishes checkpoints on the way; each is a model that the other commands take.
 
@@ -55,10 +56,11 @@ def train(
         compile: Compile the network first: a minute or two at the start, faster steps after it.
         device: auto, cpu, cuda ...
         held_out: Pictures that are not trained on, for the grids of a task that is given something (sample_every).
+        start_from: Train the weights of this model further: its name, run directory or checkpoint.
     """
     with processes() as group, stop_on_signals() as stop:
         with group.together():
-            experiment = resolve(recipe, data, set, held_out)
+            experiment = resolve(recipe, data, set, held_out, start_from)
             sinks, place = _sinks(out) if group.first else (), group.device(choose_device(device))
             dashboard = Dashboard(experiment, out, sinks, stop, device=place, group=group)
         resume = resume or (restarts() > 0 and _began_here(experiment, out))
@@ -116,8 +118,10 @@ def _sinks(out: Path) -> tuple[Sink, ...]:
         return ()
 
 
-def resolve(recipe: str, data: str, settings: tuple[str, ...], held_out: str | None = None) -> Experiment:
-    """The experiment of a recipe on these data, with its overrides, and on others for its previews.
+def resolve(
+    recipe: str, data: str, settings: tuple[str, ...], held_out: str | None = None, start_from: str = ""
+) -> Experiment:
+    """The experiment of a recipe on these data, with its overrides, on others for its previews, from these weights.
 
     Raises:
         BadInputError: If the recipe, the data or an override cannot be used; names the nearest right one.
@@ -129,6 +133,7 @@ def resolve(recipe: str, data: str, settings: tuple[str, ...], held_out: str | N
     pictures = data_set_at(data, wanted.resolution, channels=wanted.channels, flip=wanted.flip)
     others = held_out and data_set_at(held_out, wanted.resolution, channels=wanted.channels, split="test")
     experiment = dataclasses.replace(experiment, data=pictures, held_out=others or experiment.held_out)
+    experiment = dataclasses.replace(experiment, start_from=start_from or experiment.start_from)
     return override(experiment, settings, f"recipe '{recipe}'")
 
 

@@ -43,6 +43,8 @@ class Experiment:
         held_out: Pictures that are not trained on, for both.
         backup_every: Epochs between two checkpoints that are kept for good.
         seed: The run is a function of the experiment, this seed and the images seen.
+        start_from: A model whose weights are trained further: a name in the zoo, a run directory or a checkpoint. Empty
+            draws them from the seed.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Experiment:
     backup_every: int = Field(default=250, ge=1)
     order: AnyOrder = Epochs()
     seed: int = Field(default=0, ge=0)
+    start_from: str = ""
 
     def passes(self, images_seen: int, every: int) -> bool:
         """Whether the step that ended at `images_seen` passed a multiple of `every`, or is the run's last."""

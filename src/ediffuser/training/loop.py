@@ -1,5 +1,6 @@
 """The training loop, a generator of steps: logging, progress and early stop live in the caller."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -76,7 +77,7 @@ def open_run(
     """
     if not resume and checkpoints(directory):
         raise BadInputError(f"{directory} already holds a run; add --resume to go on with it, or choose another --out")
-    state = TrainingState.start(experiment, device)
+    state = TrainingState.start(dataclasses.replace(experiment, start_from="") if resume else experiment, device)
     if resume:
         newest, content, faults = newest_sound(directory)
         state.load(newest, content)

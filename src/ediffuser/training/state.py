@@ -1,6 +1,7 @@
 """What a run has reached, and its checkpoints: DIR/checkpoints/IMAGES_SEEN, each a model that can be loaded."""
 
 import copy
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ediffuser.model import WEIGHTS, model_files
+from ediffuser.model import WEIGHTS, ModelConfig, load_checkpoint, model_files
 from ediffuser.runtime.checkpoint import (
     CHECKPOINTS,
     tensors_from_bytes,
@@ -18,12 +19,16 @@ from ediffuser.runtime.checkpoint import (
     write_checkpoint,
 )
 from ediffuser.runtime.component import to_json
-from ediffuser.runtime.errors import CheckpointError, DivergedError
+from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.history import LossHistory
 from ediffuser.training.times import LossAwareTimes
+from ediffuser.zoo import find
 
 TRAINING, STATE, EXPERIMENT = "training.safetensors", "state.json", "experiment.json"
+
+WITHOUT_WEIGHTS = frozenset({"dropout"})
+"""Settings of a network in which two with the same weights may differ."""
 
 
 @dataclass
@@ -40,10 +45,16 @@ class TrainingState:
 
     @classmethod
     def start(cls, experiment: Experiment, device: torch.device) -> Self:
-        """A run at its beginning, its weights a function of the experiment's seed."""
+        """A run at its beginning, its weights a function of the experiment's seed, or those of another model.
+
+        Raises:
+            BadInputError: If there is no such model, or its network is another one.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(experiment.seed)
             network = experiment.model.network.build()
+        if experiment.start_from:
+            network.load_state_dict(_weights_of(experiment.start_from, experiment.model))
         network.gradient_checkpointing = experiment.gradient_checkpointing
         network = network.to(device)
         average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -134,6 +145,19 @@ class TrainingState:
             moments.setdefault(int(index), {})[key] = torch.empty_like(weights).copy_(value) if fits else value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _weights_of(name: str, wanted: ModelConfig) -> dict[str, Tensor]:
+    """The weights of a model with this network; how time, noise and the task are used may differ, and is learned."""
+    model = load_checkpoint(find(name), device="cpu", precision="float32")
+    ours, theirs = (dataclasses.asdict(config.network) for config in (wanted, model.config))
+    for key in ours | theirs:
+        if key not in WITHOUT_WEIGHTS and ours.get(key) != theirs.get(key):
+            raise BadInputError(
+                f"{name} cannot be trained further by this recipe: its network has {key} {theirs.get(key)}, not "
+                f"{ours.get(key)}; take the recipe it comes from, or --set model.network.{key}={theirs.get(key)}"
+            )
+    return model.network.state_dict()
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
