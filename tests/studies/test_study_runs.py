@@ -143,6 +143,25 @@ def test_rows_of_a_model_that_was_trained_anew_since_are_refused(place, monkeypa
     assert list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
 
 
+def test_rows_that_were_measured_in_another_way_are_refused(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "otherwise"))
+    shutil.copytree(place / "once/runs", OUT)
+    plan = OUT / "evaluations" / tiny.study().cells[0].name / "plan.json"
+    plan.write_text(plan.read_text().replace('"likely": 128', '"likely": 64'))
+    with pytest.raises(BadInputError, match="was measured with likely 64, and the study wants 128; remove it"):
+        list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
+
+
+def test_the_report_of_fewer_pictures_leaves_the_other_one_alone(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "fewer"))
+    shutil.copytree(place / "once/runs", OUT)
+    before = contents(OUT / "reports")
+    assert list(run(tiny.study().limited(4), inputs(), OUT, only="report")) == [
+        "report: runs/reports/tiny-small-count4.html"
+    ]
+    assert before.items() <= contents(OUT / "reports").items()
+
+
 def test_the_report_is_one_well_formed_file_that_needs_no_other(place):
     page = (place / "once/runs/reports/tiny-small.html").read_text()
     tree = ElementTree.fromstring(page.replace("<!DOCTYPE html>", ""))

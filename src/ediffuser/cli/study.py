@@ -15,6 +15,9 @@ from ediffuser.studies.inputs import Inputs, inputs_of
 from ediffuser.studies.run import Missing, Part, missing
 from ediffuser.studies.run import run as run_study
 
+FEWEST = 8
+"""Results of odd pictures are compared with originals of even ones, four of each."""
+
 
 def study(
     name: Positional[str],
@@ -48,8 +51,8 @@ def study(
         device: auto, cpu, cuda ...
     """
     chosen = find_study(name, size)
-    if count is not None and count < 2:
-        raise BadInputError(f"count {count} leaves no interval; give at least 2")
+    if count is not None and count < FEWEST:
+        raise BadInputError(f"count {count} leaves no kernel distance to compare rows by; give at least {FEWEST}")
     chosen = chosen if count is None else chosen.limited(count)
     if dry_run:
         _say_all(chosen, _promised(data, held_out), out)

@@ -80,13 +80,15 @@ class Report:
 
 
 def write_report(study: Study, inputs: Inputs, out: Path) -> Path:
-    """Writes OUT/reports/NAME.html, NAME.md and its plots, and returns the first.
+    """Writes OUT/reports/NAME-SIZE.html, the same as .md and its plots, and returns the first.
+
+    That of a study with fewer pictures has their number in its name, and leaves the other one alone.
 
     Raises:
         BadInputError: If what plots and pages are made with is not installed, or a file cannot be written.
     """
     report = collect(study, inputs, out)
-    folder, stem = out / REPORTS, f"{study.name}-{study.size}"
+    folder, stem = out / REPORTS, f"{study.name}-{study.size}{f'-count{study.limit}' if study.limit else ''}"
     folder.mkdir(parents=True, exist_ok=True)
     for plot in report.plots:
         write_atomically(folder / f"{stem}-{plot.name}.svg", plot.svg.encode())

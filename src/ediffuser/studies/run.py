@@ -19,12 +19,27 @@ from ediffuser.runtime.signals import Stop
 from ediffuser.studies.hours import MACHINES, evaluation_hours, training_hours
 from ediffuser.studies.inputs import Inputs
 from ediffuser.studies.report import write_report
-from ediffuser.studies.results import FOLDER, read_result
+from ediffuser.studies.results import FOLDER, Result, read_result
 from ediffuser.studies.study import Cell, Study, TrainedModel
 from ediffuser.studies.training import check_run, finished, images_seen, run_directory, train_model
 
 Part = Literal["models", "evaluations", "report"]
 SAID_EVERY_S = 30
+
+MEASURED_BY = (
+    "task",
+    "count",
+    "compared",
+    "holes",
+    "features",
+    "distance",
+    "variations",
+    "nll",
+    "likely",
+    "seed",
+    "speed",
+)
+"""Settings of a row's plan that must be the study's; of which model and sampler it is, its folder's name says."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +118,31 @@ def run(
 
 
 def _check_rows(out: Path, model: TrainedModel, cells: Sequence[Cell]) -> None:
-    """Refuses rows of a model that were measured before it was trained anew."""
+    """Refuses rows of a model that were measured before it was trained anew, or in another way than the study's."""
     newest = newest_checkpoint(run_directory(out, model))
     if newest is None:
         return
     now = weights_sha256(newest)
     for cell in cells:
         found = read_result(out / FOLDER / cell.name) if cell.model == model else None
-        if found and found.context.model_sha256 != now:
+        if found is None:
+            continue
+        if found.context.model_sha256 != now:
             raise BadInputError(
                 f"{found.directory} was measured with other weights (sha256 {found.context.model_sha256[:12]}) than "
                 f"{newest} has ({now[:12]}); remove it, and it is measured anew"
+            )
+        _check_plan(found, cell)
+
+
+def _check_plan(found: Result, cell: Cell) -> None:
+    wanted = cell.plan("", cell.model.experiment.data)
+    there = found.record.plan if found.record else wanted
+    for setting in MEASURED_BY:
+        if getattr(there, setting) != getattr(wanted, setting):
+            raise BadInputError(
+                f"{found.directory} was measured with {setting} {getattr(there, setting)}, and the study wants "
+                f"{getattr(wanted, setting)}; remove it, and it is measured anew"
             )
 
 
