@@ -6,11 +6,13 @@ the method: betas (`ddpm` has linear ones as in the dissertation, `lvddpm-simple
 the dissertation's LVDDPM32 has 4000. The `vpsde` ones with a task are trained on it, which the dissertation proposes
 and does not try.
 
-Pictures of CIFAR-10 make cells of 2 x 2 pixels, and the networks predict eps. Faces at 64 pixels make cells of 4 x 4,
-so that they cost as much, and the networks predict x_0, for the noise of 48 numbers does not fit through a cell's
-32 channels (Li & He 2025).
+Pictures of CIFAR-10 make cells of 2 x 2 pixels, faces at 64 pixels cells of 4 x 4, so that they cost as much. The
+networks predict x_0, for the noise of all numbers of a cell does not fit well through its 32 channels (Li & He 2025).
+Trained on 24,000 pictures and coloured in 25 steps, 64 pictures had 70 % of their classes recognised by the classifier
+that is shipped. With v it was 16 %, and with eps, after 64,000 pictures, 10 %: the noise of single pixels in the cells
+was left as a chequered pattern.
 
-On one core of an AMD EPYC without bf16 about 70 images/s: a quarter of an hour a model.
+On one core of an AMD EPYC without bf16 about 80 images/s: ten minutes a model.
 """
 
 from dataclasses import replace
@@ -103,10 +105,11 @@ def _cifar(name: str, schedule: AnySchedule, task: AnyTask) -> Experiment:
             network=_network(32, 2, task),
             schedule=schedule,
             task=task,
+            parametrisation="x0",
             time_input="continuous" if isinstance(schedule, VariancePreserving) else "index",
         ),
         data=ImageFolder(resolution=32),
-        images=64_000,
+        images=48_000,
         batch=64,
         optimizer=Optimizer(
             kind="adamw",
@@ -117,14 +120,15 @@ def _cifar(name: str, schedule: AnySchedule, task: AnyTask) -> Experiment:
             decay_fraction=0.3,
         ),
         ema=PowerEma(width=0.05),
+        weighting=InverseVariance(sigma_min=0.25),
         checkpoint_every=16_000,
     )
 
 
 def _faces(name: str, schedule: AnySchedule, task: AnyTask) -> Experiment:
     small = _cifar(name, schedule, task)
-    model = replace(small.model, network=_network(64, 4, task), parametrisation="x0", framing="aligned_faces")
-    return replace(small, model=model, data=ImageFolder(resolution=64), weighting=InverseVariance(sigma_min=0.25))
+    model = replace(small.model, network=_network(64, 4, task), framing="aligned_faces")
+    return replace(small, model=model, data=ImageFolder(resolution=64))
 
 
 def _network(resolution: int, patch: int, task: AnyTask) -> UNetConfig:

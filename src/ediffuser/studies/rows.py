@@ -25,7 +25,7 @@ FAST: Steps = (100, 50, 25)
 FAST_FACES: Steps = (100, 75, 50, 25)
 """The numbers of steps of the dissertation's tables."""
 
-SLOW_NFE, SLOW_COUNT = 200, 100
+SLOW_NFE, SLOW_COUNT = 200, 64
 """From so many calls on, a small study judges no more than so many pictures."""
 
 FAST_NFE = 36
