@@ -35,9 +35,9 @@ COUNTS: dict[tuple[Size, TaskName], int] = {
     ("full", "generation"): 50_000,
     ("full", "colorization"): 10_000,  # CIFAR-10's test pictures
     ("full", "inpainting"): 10_000,
-    ("small", "generation"): 1_000,
-    ("small", "colorization"): 1_000,
-    ("small", "inpainting"): 1_000,
+    ("small", "generation"): 500,
+    ("small", "colorization"): 500,
+    ("small", "inpainting"): 500,
 }
 
 TOLERANCES: dict[Literal["rk45", "rk23", "dop853"], tuple[tuple[str, int], ...]] = {

@@ -16,7 +16,7 @@ from ediffuser.studies.study import Cell, Size, Study, Table, TrainedModel
 
 CALLS = (10, 15, 20, 25, 50)
 SEEDS = (0, 1, 2)
-COUNT = {"full": 10_000, "small": 1_000}
+COUNT = {"full": 10_000, "small": 500}
 
 FIGURES: dict[TaskName, tuple[tuple[str, ...], ...]] = {
     "colorization": (("KID", "KD"), ("PD",)),
