@@ -14,7 +14,7 @@ from ediffuser.evaluation.optional import optional
 from ediffuser.studies.results import Result
 from ediffuser.studies.study import Study
 
-PLOTTED = (("FID", "FD"), ("KID", "KD"), ("LPIPS", "ST-LPIPS"), ("PSNR in the hole", "PSNR"))
+PLOTTED = (("FID", "FD"), ("KID", "KD"), ("LPIPS", "ST-LPIPS"), ("PD",), ("PSNR in the hole", "PSNR"))
 """Figures that are shown against calls of the network, if there are at least two points."""
 
 STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
