@@ -1,7 +1,6 @@
 """Runs what of a study is missing: models, then evaluations, then the report. Killed at any instant, it goes on.
 
-Several processes can run it on one directory, on a machine's cores or GPUs or on machines that share a disk: each takes
-what no other one is at.
+Several processes can run it on one directory: each takes what no other one is at.
 """
 
 import signal
