@@ -91,6 +91,7 @@ class Run:
             seed=self.seed,
             batch=self.batch,
             sampler=Ddim(steps=self.calls, eta=self.eta),
+            holes=tuple(HOLES),
             baselines=CLASSICAL,
             features="none",
             distance=f"st-lpips-{self.trunk}",

@@ -141,6 +141,23 @@ def test_a_run_goes_on_from_the_weights_of_another_and_later_without_it(experime
     assert run(further, mine, resume=True)[-1].images_seen == 64
 
 
+def test_a_path_of_pixels_can_be_added_to_trained_weights_and_not_taken_away(experiment, tmp_path):
+    def plan(pixel_width: int, **changes):
+        plain = experiment(**changes)
+        network = dataclasses.replace(plain.model.network, patch=2, pixel_width=pixel_width)
+        return dataclasses.replace(plain, model=dataclasses.replace(plain.model, network=network))
+
+    run(plan(0, images=32), tmp_path / "first")
+    began = TrainingState.start(plan(8, start_from=str(tmp_path / "first")), torch.device("cpu"))
+    old = tensors(tmp_path / "first", "model.safetensors")
+    weights = began.average.state_dict()
+    assert same({name: weights[name] for name in old}, old)
+    assert all(name.startswith("pixels.") for name in weights.keys() - old.keys())
+    run(plan(8, images=64, start_from=str(tmp_path / "first")), tmp_path / "second")
+    with pytest.raises(BadInputError, match="its network has pixel_width 8, not 0"):
+        run(plan(0, start_from=str(tmp_path / "second")), tmp_path / "third")
+
+
 def test_the_weights_of_another_network_are_refused_before_anything_is_written(experiment, tmp_path):
     run(experiment(images=32), tmp_path / "first")
     plan = experiment(start_from=str(tmp_path / "first"))

@@ -68,7 +68,7 @@ def evaluate(
         count: How many pictures, the first ones; below 2000 there is no Fréchet distance, but a kernel distance.
         compared: For generation: with how many pictures of the data the model's are compared.
         split: Which part of the data, where they have parts.
-        holes: Kinds of holes, of thin,brush,box,half,mixed; all if not given.
+        holes: Kinds of holes, of thin,brush,box,half,mixed,smooth; all if not given.
         baselines: What to compare with, of telea,navier-stokes,biharmonic for inpainting and grey for colorization;
             all if not given, none if "none".
         variations: How many pictures to make of each of the first 64 observations, to see how much they differ.

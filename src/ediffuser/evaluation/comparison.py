@@ -7,6 +7,7 @@ from torch import Tensor
 from ediffuser.evaluation.diversity import diversity, ssim_of_fills
 from ediffuser.evaluation.features import Classifier, Features
 from ediffuser.evaluation.groups import GroupClassifier
+from ediffuser.evaluation.seam import border_steps
 from ediffuser.evaluation.similarity import Distance, psnr_db, ssim
 
 
@@ -56,6 +57,7 @@ class Sight:
         scores = {} if self.distance is None else {"distance": self.distance(one, other).cpu()}
         if holes is not None:
             scores |= {"psnr_hole": psnr_db(one, other, holes), "ssim_hole": ssim(one, other, holes)}
+            scores |= {"step": border_steps(one, holes), "step_untouched": border_steps(other, holes)}
         return scores | {"psnr": psnr_db(one, other), "ssim": ssim(one, other)}
 
     def variety(self, variations: Tensor, holes: Tensor | None) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ The names are the literature's only where its networks were used: FID, KID and L
 formula, so the same formulas under other features are called FD, KD and ST-LPIPS, and a `Figure` refuses otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -130,13 +130,16 @@ def score_name(features: Named) -> str:
     return "IS" if features.family == INCEPTION else f"IS ({features.family})"
 
 
-def bootstrap(values: Tensor, seed: int = 0, resamples: int = 1000) -> tuple[float, float]:
+def bootstrap(
+    values: Tensor, seed: int = 0, resamples: int = 1000, statistic: Callable[[Tensor], Tensor] = torch.mean
+) -> tuple[float, float]:
     """The 95 % interval of a mean, by drawing the pictures anew with replacement (Efron 1979, percentiles).
 
     Args:
-        values: One number for each picture, shape (N,), N at least 2.
+        values: One number for each picture, shape (N,), N at least 2; or several, shape (N, K), for another statistic.
         seed: Of the draws; the same numbers give the same interval.
         resamples: How many draws.
+        statistic: Of such values, drawn anew, to one number.
 
     Returns:
         The 2.5 % and the 97.5 % quantile of the means.
@@ -144,11 +147,11 @@ def bootstrap(values: Tensor, seed: int = 0, resamples: int = 1000) -> tuple[flo
     Raises:
         BadInputError: If there are fewer than two values.
     """
-    if values.ndim != 1 or len(values) < 2:
+    if values.ndim < 1 or len(values) < 2:
         raise BadInputError(f"an interval needs the values of at least 2 pictures, got shape {tuple(values.shape)}")
     x = values.detach().to("cpu", torch.float64)
     generator = torch.Generator().manual_seed(derived_seed("bootstrap", seed))
     draws = (torch.randint(len(x), (len(x),), generator=generator) for _ in range(resamples))
-    means = torch.stack([x[rows].mean() for rows in draws])
-    low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    found = torch.stack([statistic(x[rows]) for rows in draws])
+    low, high = found.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return low, high

@@ -9,7 +9,7 @@ from torch import Tensor
 from ediffuser.data import Pictures
 from ediffuser.evaluation.accuracy import class_numbers, recognised
 from ediffuser.evaluation.comparison import Sight, rgb
-from ediffuser.evaluation.holes import HOLES, draw_holes
+from ediffuser.evaluation.holes import holes_of
 from ediffuser.evaluation.likelihoods import bits_per_dim
 from ediffuser.evaluation.making import Make, ModelMake, method, variations
 from ediffuser.evaluation.parts import Measured
@@ -53,12 +53,8 @@ class Evaluation:
             BadInputError: If the model was trained on another task, or sampler and conditioning do not fit it.
         """
         originals = self.pictures.batch([0])
-        holes = draw_holes(HOLES[self.plan.holes[0]], range(1), self._size) if self.plan.task == "inpainting" else None
+        holes = holes_of(self.plan.holes[0], originals, range(1)) if self.plan.task == "inpainting" else None
         ModelMake(self.plan, self.model).steps(originals, holes, self._keys(range(1)))
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        return (self.model.resolution, self.model.resolution)
 
     def measuring(self, piece: Piece) -> Generator[int, None, Measured]:
         """What a piece measures; the same numbers whenever, wherever and after whatever it is called.
@@ -98,7 +94,7 @@ class Evaluation:
 
     def _likelihood(self, piece: Piece) -> Measured:
         levels, keys = self.pictures.batch(piece.indices), self._keys(piece.indices)
-        found = bits_per_dim(self.model, levels, keys, self._holes(piece), self.plan.nll)
+        found = bits_per_dim(self.model, levels, keys, self._holes(piece, levels), self.plan.nll)
         return {"bits": found.value}
 
     def _speed(self) -> Measured:
@@ -107,17 +103,18 @@ class Evaluation:
         size = batch_size(self.model.resolution)
         if plan.task != "generation":
             rows = [k % len(self.pictures) for k in range(size)]
-            images = from_uint8(self.pictures.batch(rows))
-        if plan.task == "inpainting":
-            holes = draw_holes(HOLES[plan.holes[-1]], range(size), self._size)
+            originals = self.pictures.batch(rows)
+            images = from_uint8(originals)
+            if plan.task == "inpainting":
+                holes = holes_of(plan.holes[-1], originals, range(size))
         found = timed_batches(
             self.model, plan.way, images=images, holes=holes, conditioning=plan.conditioning, seed=plan.seed
         )
         machine = torch.tensor(list(machine_name(self.model.device).encode()), dtype=torch.uint8)
         return {"seconds": torch.tensor([each.seconds for each in found]).double(), "machine": machine}
 
-    def _holes(self, piece: Piece) -> Tensor | None:
-        return draw_holes(HOLES[piece.group], piece.indices, self._size) if piece.group else None
+    def _holes(self, piece: Piece, originals: Tensor) -> Tensor | None:
+        return holes_of(piece.group, originals, piece.indices) if piece.group else None
 
     def _generated(self, piece: Piece) -> Measured:
         made, calls = ModelMake(self.plan, self.model)(torch.empty(0), None, self._keys(piece.indices))
@@ -126,7 +123,7 @@ class Evaluation:
 
     def _filled(self, piece: Piece) -> Measured:
         originals = self.pictures.batch(piece.indices)
-        holes = self._holes(piece)
+        holes = self._holes(piece, originals)
         make, keys = method(piece.method, self.plan, self.model), self._keys(piece.indices)
         made, calls = make(originals, holes, keys)
         found = self.sight.compared(made, originals, holes) | self.sight.seen(made, classified=not piece.group)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ediffuser.conditioning import AnyConditioning
 from ediffuser.data import DataSet
 from ediffuser.evaluation.classical import CLASSICAL
-from ediffuser.evaluation.holes import HOLES
+from ediffuser.evaluation.holes import KINDS
 from ediffuser.generate import DEFAULT_SAMPLER, FREE_SAMPLER
 from ediffuser.runtime.component import component
 from ediffuser.runtime.device import PrecisionName
@@ -46,7 +46,7 @@ class Plan:
         batch: How many are made at once, and lost at most if the evaluation is killed.
         sampler: The way from noise to a picture; None is the facade's.
         conditioning: How a model that was not trained on the task is made to respect what is known.
-        holes: Kinds of holes, names of `HOLES`; for inpainting alone.
+        holes: Kinds of holes, names of `KINDS`; for inpainting alone.
         baselines: Methods in the same table, of `BASELINES[task]`; None is all of them.
         features: The network whose features are compared, a name of `FEATURES`, "auto", or "none" for no comparison.
         distance: The perceptual distance of two pictures, a name of `DISTANCES`, "auto", or "none".
@@ -69,7 +69,7 @@ class Plan:
     batch: Annotated[int, Field(ge=1)] = 50
     sampler: AnySampler | None = None
     conditioning: AnyConditioning | None = None
-    holes: tuple[str, ...] = tuple(HOLES)
+    holes: tuple[str, ...] = KINDS
     baselines: tuple[str, ...] | None = None
     features: str = "auto"
     distance: str = "auto"
@@ -84,7 +84,7 @@ class Plan:
     @model_validator(mode="after")
     def _known(self) -> Self:
         for what, names, known in (
-            ("kind of hole", self.holes, tuple(HOLES)),
+            ("kind of hole", self.holes, KINDS),
             (f"baseline of {self.task}", self.methods, BASELINES[self.task]),
         ):
             wrong = [name for name in names if name not in known]
@@ -93,7 +93,7 @@ class Plan:
             if len(set(names)) < len(names):
                 raise ValueError(f"a {what} is named twice: {', '.join(names)}")
         if self.task == "inpainting" and not self.holes:
-            raise ValueError(f"inpainting needs at least one kind of hole of {', '.join(HOLES)}")
+            raise ValueError(f"inpainting needs at least one kind of hole of {', '.join(KINDS)}")
         return self
 
     @property

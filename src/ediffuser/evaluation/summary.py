@@ -12,6 +12,7 @@ from ediffuser.evaluation.figures import Context, Figure, bootstrap
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import LIKELIHOOD, MODEL, REFERENCE, SPEED, Piece
 from ediffuser.evaluation.record import Record
+from ediffuser.evaluation.seam import seam_figure
 from ediffuser.evaluation.sets import set_figures
 from ediffuser.evaluation.speed import speed_figure
 from ediffuser.runtime.component import to_json
@@ -47,6 +48,9 @@ SCORES = {
 }
 """The tensors of the parts that hold one number for each picture, in the order in which tables show them."""
 
+STEPS = ("step", "step_untouched")
+"""Two more, which are shown as one figure."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -55,7 +59,7 @@ class Scores:
     Attributes:
         method: The method.
         group: The kind of hole, or "".
-        values: By names of `SCORES`, one number for each picture from the first on, float64, shape (N,).
+        values: By names of `SCORES` and `STEPS`, one number for each picture from the first on, float64, shape (N,).
     """
 
     method: str
@@ -87,7 +91,9 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
     for (group, method), pieces in cells(record).items():
         values = _values(parts, pieces)
         maker = MODEL if method == LIKELIHOOD else method
-        found += [_mean(SCORES[name], numbers, record, maker, group) for name, numbers in values.items()]
+        found += [_mean(SCORES[name], values[name], record, maker, group) for name in SCORES if name in values]
+        if values.keys() >= {*STEPS} and values["step_untouched"].any():
+            found.append(seam_figure(*(values[name] for name in STEPS), group=group, method=maker))
         if sets and method != LIKELIHOOD:
             found += sets.of(pieces)
         calls += [values["calls"]] if "calls" in values else []
@@ -114,10 +120,10 @@ def _values(parts: Parts, pieces: list[Piece]) -> dict[str, Tensor]:
     columns: dict[str, list[Tensor]] = {}
     for piece in pieces:
         measured = parts.read(piece)
-        for name in SCORES:
+        for name in (*SCORES, *STEPS):
             if name in measured:
                 columns.setdefault(name, []).append(measured[name].double())
-    return {name: torch.cat(columns[name]) for name in SCORES if name in columns}
+    return {name: torch.cat(columns[name]) for name in (*SCORES, *STEPS) if name in columns}
 
 
 def _mean(score: Score, values: Tensor, record: Record, method: str, group: str) -> Figure:

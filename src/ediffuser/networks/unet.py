@@ -26,6 +26,7 @@ from ediffuser.networks.blocks import (
     Upsample,
     zeroed,
 )
+from ediffuser.networks.pixel_path import PixelPath
 from ediffuser.runtime.component import component
 
 
@@ -46,6 +47,7 @@ class UNetConfig:
         convolutional_resampling: Convolutions instead of average pooling and repetition alone.
         asymmetric_padding: Strided convolutions pad right and below only, as the published DDPM weights do.
         patch: Sides of a cell: patch x patch pixels become channels on the way in and pixels again on the way out.
+        pixel_width: Channels of a path at full resolution around the cells (`PixelPath`); 0 for none.
         norm_groups: Groups of every GroupNorm.
         norm_eps: Epsilon of every GroupNorm: 1e-6 or 1e-5 in published networks.
         time_order: Order of the sinusoids of the time embedding.
@@ -66,6 +68,7 @@ class UNetConfig:
     convolutional_resampling: bool = False
     asymmetric_padding: bool = False
     patch: int = Field(default=1, ge=1)
+    pixel_width: int = Field(default=0, ge=0)
     norm_groups: int = Field(default=32, ge=1)
     norm_eps: float = Field(default=1e-6, gt=0)
     time_order: TimeOrder = "sin_cos"
@@ -74,6 +77,8 @@ class UNetConfig:
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.pixel_width and self.patch == 1:
+            raise ValueError(f"pixel_width {self.pixel_width} goes around cells, and with patch 1 there are none")
         if len(self.widths) != len(self.blocks):
             raise ValueError(f"widths {self.widths} and blocks {self.blocks} must have one entry per level each")
         multiple = self.patch * 2 ** (len(self.widths) - 1)
@@ -147,14 +152,17 @@ class UNet(nn.Module):
 
         self.norm_out = norm(width)
         self.conv_out = zeroed(nn.Conv2d(width, config.out_channels * config.patch**2, 3, padding=1))
+        self.pixels = None
+        if config.pixel_width:
+            ends = (config.in_channels, config.out_channels, width)
+            self.pixels = PixelPath(*ends, config.pixel_width, time_width, config.patch)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x (B, in_channels, H, W) and times (B,) to (B, out_channels, H, W)."""
         embedding = F.silu(self.time(time))
-        if self.config.patch > 1:
-            x = F.pixel_unshuffle(x, self.config.patch)
-        h = self.conv_in(x.contiguous(memory_format=torch.channels_last))
+        cells = F.pixel_unshuffle(x, self.config.patch) if self.config.patch > 1 else x
+        h = self.conv_in(cells.contiguous(memory_format=torch.channels_last))
         skips = [h]
         for level, stages in enumerate(self.down):
             for stage in cast(nn.ModuleList, stages):
@@ -169,8 +177,11 @@ class UNet(nn.Module):
                 h = self._through(stage, torch.cat([h, skips.pop()], dim=1), embedding)
             if level < len(self.upsamplers):
                 h = self.upsamplers[level](h)
-        h = self.conv_out(F.silu(self.norm_out(h)))
-        return F.pixel_shuffle(h, self.config.patch) if self.config.patch > 1 else h
+        cells = F.silu(self.norm_out(h))
+        h = self.conv_out(cells)
+        if self.config.patch > 1:
+            h = F.pixel_shuffle(h, self.config.patch)
+        return h if self.pixels is None else h + self.pixels(x, cells, embedding)
 
     def _through(self, stage: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
         if not (self.gradient_checkpointing and self.training and torch.is_grad_enabled()):

@@ -30,6 +30,9 @@ TRAINING, STATE, EXPERIMENT = "training.safetensors", "state.json", "experiment.
 WITHOUT_WEIGHTS = frozenset({"dropout"})
 """Settings of a network in which two with the same weights may differ."""
 
+STARTS_AS_NOTHING = frozenset({"pixel_width"})
+"""Settings that add to a network what changes no output at first: one without it can be trained further with it."""
+
 
 @dataclass
 class TrainingState:
@@ -54,7 +57,7 @@ class TrainingState:
             torch.manual_seed(experiment.seed)
             network = experiment.model.network.build()
         if experiment.start_from:
-            network.load_state_dict(_weights_of(experiment.start_from, experiment.model))
+            network.load_state_dict(network.state_dict() | _weights_of(experiment.start_from, experiment.model))
         network.gradient_checkpointing = experiment.gradient_checkpointing
         network = network.to(device)
         average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -152,7 +155,8 @@ def _weights_of(name: str, wanted: ModelConfig) -> dict[str, Tensor]:
     model = load_checkpoint(find(name), device="cpu", precision="float32")
     ours, theirs = (dataclasses.asdict(config.network) for config in (wanted, model.config))
     for key in ours | theirs:
-        if key not in WITHOUT_WEIGHTS and ours.get(key) != theirs.get(key):
+        added = key in STARTS_AS_NOTHING and not theirs.get(key)
+        if key not in WITHOUT_WEIGHTS and not added and ours.get(key) != theirs.get(key):
             raise BadInputError(
                 f"{name} cannot be trained further by this recipe: its network has {key} {theirs.get(key)}, not "
                 f"{ours.get(key)}; take the recipe it comes from, or --set model.network.{key}={theirs.get(key)}"
