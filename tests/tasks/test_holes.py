@@ -53,6 +53,16 @@ def test_another_range_of_areas_can_be_asked_for(kind):
     assert cover.max() <= 0.4
 
 
+def test_a_share_of_the_mixture_can_be_thin_strokes():
+    cover = Mixed(thin=0.25).draw(Noise.rows(1, range(400)), (64, 64)).mean((1, 2, 3))
+    thin = cover < 0.15
+    assert 0.18 < thin.float().mean() < 0.32
+    assert cover[thin].min() > 0
+    assert (cover[~thin] <= 0.5).all()
+    always = Mixed(thin=1).draw(Noise.rows(1, range(8)), (64, 64))
+    assert always.mean((1, 2, 3)).max() < 0.15
+
+
 @pytest.mark.parametrize("kind", [Brush, Mixed, Rectangle, Scattered])
 def test_every_place_can_be_in_a_hole(kind):
     often = kind().draw(Noise.rows(2, range(300)), (32, 32)).mean(0)[0]

@@ -94,15 +94,22 @@ class Rectangle:
 
 @component
 class Mixed:
-    """Brush strokes, rectangles and strips along a side: the holes to train on, 15 to 50 % of the picture."""
+    """Brush strokes, rectangles and strips along a side: the holes to train on, 15 to 50 % of the picture.
+
+    Attributes:
+        thin: How often it is thin strokes instead, of a few percent of the picture.
+    """
 
     kind: Literal["mixed"] = "mixed"
+    thin: float = Field(default=0.0, ge=0, le=1)
 
     def draw(self, noise: Noise, size: Size) -> Tensor:
         """One hole per row, shape (B, 1, H, W)."""
         return _rows(noise, size, self._one)
 
     def _one(self, rng: np.random.Generator, size: Size) -> Hole:
+        if self.thin and rng.random() < self.thin:
+            return ThinStrokes()._one(rng, size)
         choice = rng.random()
         if choice < 0.5:
             return Brush()._one(rng, size)

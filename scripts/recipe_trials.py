@@ -1,0 +1,226 @@
+"""Settings of an inpainting recipe, each trained for as long, and what comes of them on held-out pictures.
+
+    python scripts/recipe_trials.py scripts/trials_faces.toml --data celeba128-train.zip --held-out celeba128-val.zip \
+        --minutes 25 --out runs/trials
+
+The file has a recipe, settings for all, and a table [trials] of names with the settings of each, as `ediffuser train
+--set` takes them; the first trial is the one that the others are compared with. Each sees as many images as its own
+speed allows in that time, with the learning rate brought to 0 at the end. Started on each core (`taskset`), several of
+these share the work; killed, it goes on. Prints a table: the root mean square error of x_0 in the holes at three noise
+levels, and the perceptual distance with a few and with more calls.
+"""
+
+import dataclasses
+import json
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+import tyro
+from tyro.conf import Positional
+
+import ediffuser
+from ediffuser.cli.train import resolve
+from ediffuser.conditioning import bound
+from ediffuser.data import ImageFolder
+from ediffuser.diffusion.forward import noised
+from ediffuser.evaluation.figures import bootstrap
+from ediffuser.evaluation.holes import HOLES, draw_holes
+from ediffuser.evaluation.plan import MODEL, Plan
+from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.summary import scores
+from ediffuser.model import Model
+from ediffuser.runtime.checkpoint import checkpoints
+from ediffuser.runtime.errors import BadInputError, InUseError
+from ediffuser.runtime.files import write_atomically
+from ediffuser.runtime.lock import only_one
+from ediffuser.runtime.noise import Noise
+from ediffuser.runtime.pixels import from_uint8
+from ediffuser.samplers import Ddim
+from ediffuser.training import Experiment, train
+
+LOG_SNR = (2.0, -1.0, -4.0)
+"""log(alpha^2 / sigma^2): little noise, much, nearly nothing else."""
+
+KINDS = ("brush", "box")
+CALLS = (10, 25)
+WARM_STEPS, TIMED_STEPS = 2, 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is tried.
+
+    Attributes:
+        trials: The file of settings.
+        data: Pictures to train on.
+        held_out: Pictures to measure on.
+        minutes: Training time of each trial.
+        count: Held-out pictures.
+        out: Where runs and figures go.
+        report: Only print the table of what is finished.
+    """
+
+    trials: Positional[Path]
+    data: str
+    held_out: str
+    minutes: float = 25.0
+    count: int = 48
+    out: Path = Path("runs/trials")
+    report: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One of them: its name, recipe and settings, and the model it starts from, if any."""
+
+    name: str
+    recipe: str
+    settings: tuple[str, ...]
+    start_from: str = ""
+
+
+def main() -> None:
+    """Trains, measures, prints; exit code 2 with one line where the input cannot be used."""
+    options = tyro.cli(Options, description=__doc__)
+    try:
+        trials = read_trials(options.trials)
+        for trial in () if options.report else trials:
+            try:
+                run_trial(trial, options)
+            except InUseError:
+                print(f"{trial.name}: another process is at it", flush=True)
+        print(table(trials, options))
+    except BadInputError as error:
+        print(f"recipe_trials: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The trials of a file.
+
+    Raises:
+        BadInputError: If it cannot be read, or has no recipe or no trials.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+        recipe, common, start = content["recipe"], tuple(content.get("set", ())), content.get("start_from", "")
+        named = content["trials"].items()
+        return [Trial(name, recipe, common + tuple(settings), start) for name, settings in named]
+    except (OSError, KeyError, AttributeError, tomllib.TOMLDecodeError) as error:
+        raise BadInputError(
+            f"{path} is no file of trials ({error}): it needs recipe = ... and a table [trials]"
+        ) from error
+
+
+def run_trial(trial: Trial, options: Options) -> None:
+    """Trains a trial to its end and measures it, from wherever it stands."""
+    out = options.out / trial.name
+    out.mkdir(parents=True, exist_ok=True)
+    with only_one(out, "being tried"):
+        experiment = planned(trial, options, out)
+        directory = out / "run"
+        for step in train(experiment, directory, resume=bool(checkpoints(directory))):
+            if step.images_seen % (experiment.batch * 20) == 0:
+                print(f"{trial.name}: {step.images_seen}/{experiment.images}, loss {step.loss:.4f}", flush=True)
+        for calls in CALLS:
+            for _ in evaluate(plan(directory, options, calls), out / f"calls-{calls}"):
+                pass
+        if not (out / "errors.json").exists():
+            found = errors(ediffuser.load(directory), options)
+            write_atomically(out / "errors.json", json.dumps(found).encode())
+
+
+def planned(trial: Trial, options: Options, out: Path) -> Experiment:
+    """The experiment, as long as its speed allows; once found, the length stays."""
+    experiment, path = resolve(trial.recipe, options.data, trial.settings, None, trial.start_from), out / "length.json"
+    if not path.exists():
+        speed = images_per_second(experiment)
+        images = max(1, round(60 * options.minutes * speed / experiment.batch)) * experiment.batch
+        write_atomically(path, json.dumps({"images": images, "images_per_second": speed}).encode())
+    return dataclasses.replace(experiment, images=json.loads(path.read_text())["images"])
+
+
+def images_per_second(experiment: Experiment) -> float:
+    """Of a few steps that are thrown away."""
+    with tempfile.TemporaryDirectory() as directory:
+        steps = train(experiment, Path(directory))
+        seconds = [step.step_seconds for step in islice(steps, WARM_STEPS + TIMED_STEPS)][WARM_STEPS:]
+        steps.close()  # pyright: ignore[reportAttributeAccessIssue]  it is a generator
+    return experiment.batch * len(seconds) / sum(seconds)
+
+
+def plan(directory: Path, options: Options, calls: int) -> Plan:
+    """What is measured of a trial."""
+    return Plan(
+        model=str(directory),
+        task="inpainting",
+        data=ImageFolder(path=options.held_out, resolution=ediffuser.load(directory).resolution),
+        count=options.count,
+        batch=16,
+        sampler=Ddim(steps=calls, eta=1.0),
+        holes=KINDS,
+        baselines=(),
+        features="none",
+        variations=1,
+    )
+
+
+@torch.no_grad()
+def errors(model: Model, options: Options) -> list[float]:
+    """Root mean square errors of x_0 in the fixed mixed holes at `LOG_SNR`, whatever the network predicts."""
+    held_out = ImageFolder(path=options.held_out, resolution=model.resolution, flip=False).open()
+    totals = torch.zeros(len(LOG_SNR), dtype=torch.float64)
+    pixels = 0.0
+    for start in range(0, options.count, 16):
+        rows = range(start, min(start + 16, options.count))
+        x0 = from_uint8(held_out.batch(rows))
+        holes = draw_holes(HOLES["mixed"], rows, (x0.shape[2], x0.shape[3]))
+        noise = Noise.rows(0, rows)
+        denoiser = bound(model.denoiser, model.config.task.observe(x0, noise, holes))
+        eps = noise.normal(x0.shape[1:])
+        for k, level in enumerate(LOG_SNR):
+            t = model.config.schedule.time(torch.tensor(level, dtype=torch.float64))
+            wrong = denoiser(noised(model.config.schedule, x0, eps, t), t).x0 - x0
+            totals[k] += (wrong.square() * holes).sum().item()
+        pixels += holes.sum().item() * x0.shape[1]
+    return (totals / pixels).sqrt().tolist()
+
+
+def table(trials: list[Trial], options: Options) -> str:
+    """Markdown, a line for each finished trial; intervals are of the difference from the first, picture by picture."""
+    head = ["trial", "images", "images/s", *(f"error, {level:+g}" for level in LOG_SNR)]
+    head += [f"{kind}, {calls} calls" for calls in CALLS for kind in KINDS]
+    first: dict[tuple[int, str], torch.Tensor] = {}
+    lines = [head, ["---"] * len(head)]
+    for trial in trials:
+        out = options.out / trial.name
+        if not (out / "errors.json").exists():
+            continue
+        length = json.loads((out / "length.json").read_text())
+        cells = [trial.name, f"{length['images']:,}", f"{length['images_per_second']:.1f}"]
+        cells += [f"{error:.4f}" for error in json.loads((out / "errors.json").read_text())]
+        cells += distances(out, first)
+        lines.append(cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def distances(out: Path, first: dict[tuple[int, str], torch.Tensor]) -> Iterator[str]:
+    """Perceptual distances, and how sure the change against the first trial is."""
+    for calls in CALLS:
+        found = {each.group: each.values for each in scores(out / f"calls-{calls}") if each.method == MODEL}
+        for kind in KINDS:
+            values = found[kind]["distance"]
+            compared = first.setdefault((calls, kind), values)
+            low, high = bootstrap(values - compared)
+            change = "" if compared is values else f" ({low:+.4f} to {high:+.4f})"
+            yield f"{values.mean():.4f}{change}"
+
+
+if __name__ == "__main__":
+    main()
