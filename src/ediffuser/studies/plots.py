@@ -55,7 +55,7 @@ def against_calls(study: Study, results: Mapping[str, Result]) -> list[Plot]:
             if sum(len(points) for points in lines.values()) >= 2:
                 title = f"{label} against calls of the network, {task}"
                 slug = re.sub(r"[^a-z]+", "-", label.lower()).strip("-")
-                plots.append(Plot(f"{task}-{slug}", title, _drawn(lines, label, f"{task}-{slug}")))
+                plots.append(Plot(f"{task}-{slug}", title, curves(lines, label, f"{task}-{slug}")))
     return plots
 
 
@@ -97,7 +97,14 @@ def _point(figures: Sequence[tuple[float, Figure]]) -> Point:
     return Point(nfe, mean, mean if only.low is None else only.low, mean if only.high is None else only.high)
 
 
-def _drawn(lines: Mapping[str, Sequence[Point]], label: str, salt: str) -> str:
+def curves(lines: Mapping[str, Sequence[Point]], label: str, salt: str) -> str:
+    """A line for each name through its points, which are in the order of their calls; one `<svg>` element.
+
+    Args:
+        lines: The points by name.
+        label: What they are, at the side.
+        salt: Makes the names inside the drawing differ from those of other drawings on one page.
+    """
     figure, axes = _axes()
     for series, points in lines.items():
         values = [point.value for point in points]

@@ -1,0 +1,89 @@
+"""The scripts by which a shipped model's recipe and sampler are chosen."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ediffuser.diffusion.schedules import CosineBetas
+from ediffuser.evaluation.perceptual import PACKAGE
+from ediffuser.model import ModelConfig, model_files
+from ediffuser.networks import UNetConfig
+from ediffuser.runtime.checkpoint import write_checkpoint
+from ediffuser.tasks import Inpainting
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+needs_distance = pytest.mark.skipif(
+    not any((Path(folder) / PACKAGE.replace("-", "_")).exists() for folder in sys.path),
+    reason="the weights of ST-LPIPS are not installed",
+)
+
+
+def run(monkeypatch, script: str, *arguments) -> None:
+    monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+    runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    for k in range(4):
+        pixels = np.random.default_rng(k).integers(0, 256, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{k}.png")
+    return tmp_path / "photos"
+
+
+@needs_distance
+def test_few_calls_are_compared_with_a_thousand_on_the_pictures_that_both_have(photos, tmp_path, monkeypatch, capsys):
+    network = UNetConfig(resolution=32, in_channels=7, patch=8, widths=(32,), blocks=(1,), attention=())
+    config = ModelConfig(network=network, schedule=CosineBetas(), task=Inpainting(), parametrisation="x0")
+    write_checkpoint(tmp_path / "model", model_files(config, network.build()))
+    asked = ("--data", photos, "--count", 4, "--compared", 2, "--calls", 2, 5, "--holes", "box", "--out", tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, "few_calls.py", tmp_path / "model", *asked, "--report")
+    assert stopped.value.code == 2
+    assert "'ancestral steps=1000'" in capsys.readouterr().err
+    run(monkeypatch, "few_calls.py", tmp_path / "model", *asked)
+    said = capsys.readouterr().out
+    found = json.loads((tmp_path / "few-calls.json").read_text())
+    rows = {(row["sampler"], row["calls"]): row for row in found["rows"]}
+    assert len(rows) == 5 * 2 + 1
+    assert rows["ancestral", 1000]["ratio"] == 1
+    # A fresh network says 0 whatever it is shown, so every way ends at the same picture.
+    assert [row["ratio"] for row in rows.values()] == pytest.approx([1.0] * 11, abs=1e-6)
+    assert "at most 1.1 at 5 calls: met" in said
+    assert (tmp_path / "few-calls.svg").read_text().startswith("<svg")
+
+
+@needs_distance
+def test_trials_of_a_recipe_take_as_long_and_go_on_where_they_were(photos, tmp_path, monkeypatch, capsys):
+    (tmp_path / "trials.toml").write_text(
+        'recipe = "inpaint-faces128"\n'
+        'set = ["batch=2", "data.resolution=32", "model.network.resolution=32", "model.network.widths=[32]", '
+        '"model.network.blocks=[1]", "model.network.attention=[]"]\n'
+        '[trials]\nfirst = []\nother = ["model.network.pixel_width=8"]\n'
+    )
+    asked = (tmp_path / "trials.toml", "--data", photos, "--held-out", photos, "--count", 2, "--out", tmp_path / "out")
+    run(monkeypatch, "recipe_trials.py", *asked, "--minutes", 0.005)
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert [line.split(" | ")[0] for line in table] == ["| trial", "| ---", "| first", "| other"]
+    assert "(" not in table[2]  # the first one is compared with nothing
+    assert table[3].count(" to ") == 4
+    run(monkeypatch, "recipe_trials.py", *asked, "--minutes", 60)  # all of it is done: nothing is trained again
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == table
+
+
+@pytest.mark.parametrize(("content", "said"), [("", "'recipe'"), ('recipe = "x"\ntrials = 3', "no attribute")])
+def test_a_file_that_is_none_of_trials_is_one_line(content, said, tmp_path, monkeypatch, capsys):
+    (tmp_path / "trials.toml").write_text(content)
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, "recipe_trials.py", tmp_path / "trials.toml", "--data", "x", "--held-out", "x")
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
