@@ -1,11 +1,16 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
+from ediffuser import zoo
 from ediffuser.diffusion.denoiser import NetworkDenoiser
 from ediffuser.diffusion.schedules import CosineBetas
+from ediffuser.model import ModelConfig, model_files
 from ediffuser.networks import UNetConfig
+from ediffuser.runtime.checkpoint import write_checkpoint
+from ediffuser.tasks import Inpainting
 
 
 @pytest.fixture
@@ -34,3 +39,19 @@ def random_denoiser(network_config) -> Callable[..., NetworkDenoiser]:
         return NetworkDenoiser(network.eval().requires_grad_(False), **({"schedule": CosineBetas()} | fields))
 
     return make
+
+
+@pytest.fixture
+def two_models(network_config, tmp_path, monkeypatch) -> Path:
+    """A zoo of two small untrained inpainters: faces-16 of aligned faces, and things-16 of anything."""
+    shipped = tmp_path / "zoo"
+    for name, framing in (("faces-16", "aligned_faces"), ("things-16", "free")):
+        network = network_config(in_channels=7)
+        what = {"network": network, "schedule": CosineBetas(), "task": Inpainting(), "parametrisation": "x0"}
+        config = ModelConfig(**what, framing=framing)
+        words = {zoo.CARD: f"# {name}\n\nA test. Its licence is that of {name}.\n".encode(), zoo.FIGURES: b"{}"}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(len(name))
+            write_checkpoint(shipped / name, model_files(config, network.build()) | words)
+    monkeypatch.setattr(zoo, "SHIPPED", shipped)
+    return shipped

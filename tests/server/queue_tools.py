@@ -66,7 +66,9 @@ def small_hole(left=8, top=6):
 
 
 def options(seed=0, variations=2, **others):
-    return JobOptions(**({"seed": seed, "variations": variations, "sampler": Ddim(steps=3)} | others))
+    return JobOptions(
+        **({"model": "faces-128", "seed": seed, "variations": variations, "sampler": Ddim(steps=3)} | others)
+    )
 
 
 def submit(store, client="anna", key=None, fingerprint="f", hole=None, image=IMAGE, **others):

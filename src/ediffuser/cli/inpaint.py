@@ -7,15 +7,20 @@ from tyro.conf import Positional, arg
 
 from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, output_paths, save_photos
 from ediffuser.editing import inpaint_photo
+from ediffuser.editing.choice import inpainters, suited
+from ediffuser.editing.compose import grow as grow_hole
+from ediffuser.editing.decode import decode_photo
+from ediffuser.editing.mask import decode_mask
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
+from ediffuser.zoo import AUTO
 
 
 def inpaint(
     image: Positional[Path],
     mask: Positional[Path],
     out: Annotated[Path, arg(aliases=["-o"])],
-    model: str = "faces-128",
+    model: str = AUTO,
     variations: int = 1,
     seed: int = 0,
     way: SamplerChoice = UNCHOSEN,
@@ -35,7 +40,8 @@ def inpaint(
         image: The photo: JPEG, PNG or WebP of any size.
         mask: White where to paint; the size of the upright photo.
         out: A folder, or the name of a .png, .jpg or .webp file.
-        model: A shipped model (`ediffuser models list`), or a checkpoint or run directory.
+        model: A shipped model (`ediffuser models list`), or a checkpoint or run directory; auto takes the shipped one
+            of faces if the hole touches a face, otherwise the one of anything.
         variations: How many different results to make.
         seed: Other seeds give other results.
         way: From noise to the picture.
@@ -50,7 +56,8 @@ def inpaint(
         precision: auto, float32 or bf16.
     """
     sampler, respect = way.chosen(DEFAULT_SAMPLER), chosen_conditioning(conditioning)
-    loaded = load(model, device=device, precision=precision)
+    name = _suited(image, mask, invert_mask, grow) if model == AUTO else model
+    loaded = load(name, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     results = inpaint_photo(
         loaded,
@@ -66,3 +73,12 @@ def inpaint(
         context=context,
     )
     save_photos(results, paths)
+
+
+def _suited(image: Path, mask: Path, invert_mask: bool, grow: int) -> str:
+    """The shipped model that suits the photo and its hole."""
+    models = inpainters()
+    if len(models) == 1:
+        return next(iter(models))
+    photo = decode_photo(image)
+    return suited(models, photo.pixels, grow_hole(decode_mask(mask, photo.size, invert_mask), grow))

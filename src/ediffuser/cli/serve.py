@@ -8,6 +8,7 @@ from tyro.conf import UseAppendAction
 
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.zoo import AUTO
 
 LEAST_TOKEN = 16
 NEW = "new"
@@ -17,7 +18,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     data: Path = Path("~/.local/share/ediffuser"),
-    model: str = "faces-128",
+    model: str = AUTO,
     device: str = "auto",
     precision: PrecisionName = "auto",
     batch_rows: int | None = None,
@@ -35,7 +36,8 @@ def serve(
         host: Address to listen on; beyond this computer a token is needed.
         port: Port to listen on; 0 takes any free one.
         data: Where pictures and jobs are kept; one server at a time.
-        model: A shipped model (`ediffuser models list`), or a checkpoint or run directory.
+        model: A shipped model (`ediffuser models list`), or a checkpoint or run directory; auto takes, for each hole,
+            the shipped one that suits it.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
         batch_rows: Most variations painted at once; chosen by the device if not given.

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from ediffuser import zoo
+from ediffuser.editing.choice import inpainters, suited
 from ediffuser.generate import DEFAULT_SAMPLER
 from ediffuser.model import ModelConfig, load_config
 from ediffuser.runtime.errors import BadInputError
@@ -16,9 +18,12 @@ from ediffuser.samplers import AnySampler, StepSampler
 from ediffuser.server.problems import ProblemError
 from ediffuser.server.schemas import ModelCard, ModelInfo, SamplerInfo
 from ediffuser.server.settings import ServerSettings
+from ediffuser.zoo import AUTO
 
 NO_CARD = "A model of your own: the checkpoint that this server was started with."
 NO_LICENCE = "Not stated."
+AUTO_SUMMARY = "{faces} where the hole touches a face, {free} anywhere else."
+AUTO_CARD = "Not a model: takes the shipped one that suits the hole. What a job was painted with stands in its options."
 
 
 class Catalogue:
@@ -28,10 +33,15 @@ class Catalogue:
         """Reads the models' configurations and cards, no weights."""
         self._cards: dict[str, ModelCard] = {}
         self._configs: dict[str, ModelConfig] = {}
+        self._shipped = inpainters()
+        several = len(self._shipped) > 1
+        default = next(iter(self._shipped)) if settings.model == AUTO and not several else settings.model
+        if several:
+            self._add_auto(default)
         for entry in zoo.entries():
-            self._add(entry.name, entry.path, settings.model, entry)
-        if settings.model not in self._cards and settings.stub is None:
-            self._add(settings.model, zoo.find(settings.model), settings.model, None)
+            self._add(entry.name, entry.path, default, entry)
+        if default not in self._cards and settings.stub is None:
+            self._add(default, zoo.find(default), default, None)
 
     def models(self) -> list[ModelInfo]:
         """All models, by name."""
@@ -48,6 +58,14 @@ class Catalogue:
         Raises:
             ProblemError: 422 if there is no such model, it does not inpaint, or the sampler does not suit it.
         """
+        for name in self._shipped if model == AUTO else (model,):
+            self._check(name, sampler)
+
+    def settled(self, model: str, pixels: np.ndarray, hole: np.ndarray) -> str:
+        """The model that a job is painted with: the one it names, or for `AUTO` the one that suits; see `suited`."""
+        return suited(self._shipped, pixels, hole) if model == AUTO else model
+
+    def _check(self, model: str, sampler: AnySampler) -> None:
         config = self._configs.get(model)
         if config is None:
             title = f"There is no such model: options.model must be one of {', '.join(self._configs)}."
@@ -60,6 +78,21 @@ class Catalogue:
         except BadInputError as error:
             title = "This sampler does not suit the model: options.sampler.steps is too large."
             raise ProblemError(422, "unsuitable-sampler", title) from error
+
+    def _add_auto(self, default: str) -> None:
+        configs = [load_config(zoo.find(name)) for name in self._shipped]
+        kinds = {framing: name for name, framing in self._shipped.items()}
+        self._cards[AUTO] = ModelCard(
+            name=AUTO,
+            task="inpainting",
+            resolution=max(config.network.resolution for config in configs),
+            summary=AUTO_SUMMARY.format(faces=kinds.get("aligned_faces"), free=kinds.get("free")),
+            licence="; ".join(_licence(entry.card) for entry in zoo.entries() if entry.name in self._shipped),
+            default=default == AUTO,
+            default_sampler=DEFAULT_SAMPLER,
+            card=AUTO_CARD,
+            figures={},
+        )
 
     def _add(self, name: str, path: Path, default: str, entry: zoo.Entry | None) -> None:
         config = load_config(path)

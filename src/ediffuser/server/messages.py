@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.server.schemas import Box, ImageInfo, JobOptions
+from ediffuser.zoo import AUTO
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class WorkerSettings:
 
     Attributes:
         data: The data directory, which holds `images` and `jobs`.
-        model: What is loaded and warmed up at the start: a name in the zoo or a checkpoint directory.
+        model: What is loaded and warmed up at the start: a name in the zoo, a checkpoint directory, or `AUTO` for all
+            shipped ones that may suit.
         device: auto, cpu, cuda, ...
         precision: auto, float32 or bf16.
         batch_rows: Most variations in one batch; None is 1 on a CPU and 16 elsewhere.
@@ -41,7 +43,7 @@ class WorkerSettings:
     """
 
     data: Path
-    model: str = "faces-128"
+    model: str = AUTO
     device: str = "auto"
     precision: PrecisionName = "auto"
     batch_rows: int | None = None

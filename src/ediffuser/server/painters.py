@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ediffuser import zoo
+from ediffuser.editing.choice import inpainters
 from ediffuser.editing.paint import Ask
 from ediffuser.generate import inpaint_rows, load
 from ediffuser.model import Framing, Model
@@ -17,6 +18,7 @@ from ediffuser.runtime.errors import unknown_name
 from ediffuser.runtime.noise import derived_seed
 from ediffuser.samplers import Ddim, Sampler
 from ediffuser.server.messages import StubSettings, WorkerSettings
+from ediffuser.zoo import AUTO
 
 MOST_MODELS = 2
 ROWS_ELSEWHERE = 16
@@ -87,19 +89,21 @@ class ModelPainter:
     """Paints with models of the zoo, and with the one that the settings name."""
 
     def __init__(self, settings: WorkerSettings) -> None:
-        """Loads the settings' model and runs it once.
+        """Loads the settings' model, or the ones that may suit, and runs each once.
 
         Raises:
             BadInputError: If there is no such model or device.
         """
         self._settings = settings
         self._models: dict[str, Model] = {}
-        model = self._model(settings.model)
-        self.device = str(model.device)
-        self.rows = settings.batch_rows or (ROWS_ON_CPU if model.device.type == "cpu" else ROWS_ELSEWHERE)
-        images = torch.zeros(self.rows, *model.shape)
-        keys = [(0, row) for row in range(self.rows)]
-        list(inpaint_rows(model, images, torch.ones_like(images[:, :1]), keys, Ddim(steps=1)))
+        names = list(inpainters())[:MOST_MODELS] if settings.model == AUTO else [settings.model]
+        models = [self._model(name) for name in names]
+        self.device = str(models[0].device)
+        self.rows = settings.batch_rows or (ROWS_ON_CPU if models[0].device.type == "cpu" else ROWS_ELSEWHERE)
+        for model in models:
+            images = torch.zeros(self.rows, *model.shape)
+            keys = [(0, row) for row in range(self.rows)]
+            list(inpaint_rows(model, images, torch.ones_like(images[:, :1]), keys, Ddim(steps=1)))
 
     def resolution(self, model: str) -> int:
         """Side of a model's pictures."""

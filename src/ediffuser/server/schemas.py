@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ediffuser.samplers import AnySampler
+from ediffuser.zoo import AUTO
 
 LARGEST_SEED = 2**53 - 1  # the largest integer that JavaScript counts to
 MOST_VARIATIONS = 8
@@ -99,7 +100,9 @@ class SelectionRequest(Strict):
 class JobOptions(Strict):
     """How to paint a hole."""
 
-    model: Annotated[str, Field(min_length=1, max_length=100)] = "faces-128"
+    model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        default=AUTO, description="Its name, or auto: the shipped one that suits the hole."
+    )
     variations: Annotated[int, Field(ge=1, le=MOST_VARIATIONS)] = 4
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] | None = Field(default=None, description="None: a random one.")
     sampler: AnySampler | None = Field(default=None, description="None: the model's default.")
@@ -127,7 +130,7 @@ class JobInfo(Answer):
     id: Id
     state: State
     image: ImageInfo
-    options: JobOptions = Field(description="With seed and sampler filled in.")
+    options: JobOptions = Field(description="With model, seed and sampler filled in.")
     box: Box = Field(description="The hole's bounding box.")
     position: int | None = Field(description="Jobs before it in the queue; null unless queued.")
     progress: Annotated[float, Field(ge=0, le=1)] = Field(description="1 only when it is done.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.server.messages import StubSettings, WorkerSettings
+from ediffuser.zoo import AUTO
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 LARGEST_FILE = 25_000_000  # bytes of a photo or a mask
@@ -16,7 +17,8 @@ class ServerSettings:
 
     Attributes:
         data: The data directory; one server at a time.
-        model: What is loaded at the start, and painted with where a job names none.
+        model: What is loaded at the start, and painted with where a job names none; `AUTO` takes the shipped one that
+            suits the hole.
         device: auto, cpu, cuda, ...
         precision: auto, float32 or bf16.
         batch_rows: Most variations in one batch; None is 1 on a CPU and 16 elsewhere.
@@ -32,7 +34,7 @@ class ServerSettings:
     """
 
     data: Path
-    model: str = "faces-128"
+    model: str = AUTO
     device: str = "auto"
     precision: PrecisionName = "auto"
     batch_rows: int | None = None

@@ -8,6 +8,9 @@ from ediffuser.runtime.checkpoint import MANIFEST, newest_checkpoint
 from ediffuser.runtime.errors import BadInputError, unknown_name
 
 SHIPPED = Path(__file__).parent
+AUTO = "auto"
+"""No model's name: stands for the shipped one that suits a hole, see `ediffuser.editing.choice`."""
+
 CARD, FIGURES = "README.md", "quality.json"
 
 

@@ -770,7 +770,7 @@ export interface components {
              */
             state: "queued" | "running" | "done" | "failed" | "cancelled";
             image: components["schemas"]["ImageInfo"];
-            /** @description With seed and sampler filled in. */
+            /** @description With model, seed and sampler filled in. */
             options: components["schemas"]["JobOptions"];
             /** @description The hole's bounding box. */
             box: components["schemas"]["Box"];
@@ -804,7 +804,8 @@ export interface components {
         JobOptions: {
             /**
              * Model
-             * @default faces-128
+             * @description Its name, or auto: the shipped one that suits the hole.
+             * @default auto
              */
             model: string;
             /**

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from ediffuser.editing.child import decode_mask_in_child
 from ediffuser.generate import DEFAULT_SAMPLER
 from ediffuser.server.bodies import FORM_OVERHEAD, LARGEST_JSON, file_of, form_body, form_request, parse_json, text_of
-from ediffuser.server.images import decoding
+from ediffuser.server.images import decoding, missing_image
 from ediffuser.server.problems import ProblemError, documented
 from ediffuser.server.quick_mask import quick_mask
 from ediffuser.server.records import KeyReusedError, QueueFullError
@@ -23,6 +23,8 @@ from ediffuser.server.routes.words import OwnJob, find_image
 from ediffuser.server.schemas import LARGEST_SEED, ImageInfo, JobInfo, JobOptions
 from ediffuser.server.services import ClientName, Running, Services
 from ediffuser.server.settings import LARGEST_FILE
+from ediffuser.server.storage import read_pixels
+from ediffuser.zoo import AUTO
 
 PARTS = {
     "image_id": {"type": "string", "description": "Id of a stored picture; or else `image`."},
@@ -103,6 +105,8 @@ async def submit_job(
     else:
         image = await services.in_thread(services.images.add_upload, upload)
     hole = await services.in_thread(_hole, services, mask, image)
+    if options.model == AUTO:
+        options = await services.in_thread(_settled, services, options, image, hole)
     try:
         info, created = await services.in_light_thread(
             services.store.submit,
@@ -168,7 +172,7 @@ async def follow_job(
 
 
 def _options(services: Services, text: str | None) -> JobOptions:
-    """The options with model, seed and sampler filled in.
+    """The options with model, seed and sampler filled in; the model may still be `AUTO`.
 
     Raises:
         ProblemError: If they cannot be used.
@@ -183,6 +187,19 @@ def _options(services: Services, text: str | None) -> JobOptions:
     )
     services.catalogue.check(filled.model, filled.sampler or DEFAULT_SAMPLER)
     return filled
+
+
+def _settled(services: Services, options: JobOptions, image: ImageInfo, hole: np.ndarray) -> JobOptions:
+    """The options with the name of the model that suits the hole, which is looked for in the picture.
+
+    Raises:
+        ProblemError: 404 if the picture has been forgotten meanwhile.
+    """
+    try:
+        pixels = read_pixels(services.settings.data, image.id)
+    except FileNotFoundError as error:
+        raise missing_image() from error
+    return options.model_copy(update={"model": services.catalogue.settled(options.model, pixels, hole)})
 
 
 def _picture_file(form: FormData) -> BinaryIO | None:

@@ -83,7 +83,7 @@ export function SettingsForm() {
   return (
     <div className="fields">
       {catalogue ? (
-        <Choice label={text.model} value={catalogue.model?.name ?? ""} options={catalogue.models.map((one) => [one.name, one.name] as const)}
+        <Choice label={text.model} value={catalogue.model?.name ?? ""} options={catalogue.models.map((one) => [one.name, one.name === "auto" ? text.automatic : one.name] as const)}
           hint={plain(catalogue.model?.summary)} onChange={(model) => configure({ model, sampler: null })} />
       ) : (
         <p className="hint">{text.loading}</p>
