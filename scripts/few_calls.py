@@ -89,6 +89,7 @@ def main() -> None:
     """Measures, prints, writes; exit code 2 with one line where the input cannot be used."""
     options = tyro.cli(Options, description=__doc__)
     try:
+        waited = False
         for text in () if options.report else asked(options):
             try:
                 for _ in evaluate(plan(text, options), folder(text, options)):
@@ -96,6 +97,10 @@ def main() -> None:
                 print(f"{text}: measured", flush=True)
             except InUseError:
                 print(f"{text}: another process is at it", flush=True)
+                waited = True
+        if waited:
+            print("not all is measured yet; the same command with --report makes the table once it is")
+            return
         rows = list(compared(options))
         print(table(rows))
         write(rows, options)
@@ -116,7 +121,7 @@ def plan(text: str, options: Options) -> Plan:
         model=options.model,
         task="inpainting",
         data=ImageFolder(path=options.data, resolution=side),
-        count=options.compared if text == REFERENCE else options.count,
+        count=min(options.compared, options.count) if text == REFERENCE else options.count,
         batch=16,
         sampler=parse_component(text, AnySampler, "sampler"),
         holes=options.holes,
@@ -129,6 +134,11 @@ def plan(text: str, options: Options) -> Plan:
 def folder(text: str, options: Options) -> Path:
     """Where a sampler's evaluation lies."""
     return options.out / "evaluations" / text.replace(" ", "-").replace("=", "-")
+
+
+def measured(options: Options) -> str:
+    """The first sampler that is measured to its end."""
+    return next(text for text in asked(options) if (folder(text, options) / FIGURES).exists())
 
 
 def distances(text: str, options: Options) -> Tensor | None:
@@ -154,8 +164,9 @@ def compared(options: Options) -> Iterator[Row]:
         for calls in options.calls:
             values = distances(text.format(calls), options)
             if values is not None:
-                change = values[: len(reference)] - reference
-                ratio, *ends = (1 + end / mean for end in (change.mean().item(), *bootstrap(change)))
+                both = min(len(values), len(reference))
+                own, change = reference[:both].mean().item(), values[:both] - reference[:both]
+                ratio, *ends = (1 + end / own for end in (change.mean().item(), *bootstrap(change)))
                 yield Row(name, calls, values.mean().item(), *bootstrap(values), ratio, *ends)
     yield Row("ancestral", 1000, mean, *bootstrap(reference), 1.0, 1.0, 1.0)
 
@@ -177,23 +188,24 @@ def table(rows: list[Row]) -> str:
 
 def write(rows: list[Row], options: Options) -> None:
     """few-calls.json and few-calls.svg."""
-    record = Record.read(folder(REFERENCE, options))
+    reference, other = (Record.read(folder(text, options)) for text in (REFERENCE, measured(options)))
     lines = {
-        name: [Point(row.calls, row.distance, row.low, row.high) for row in rows if row.sampler == name]
+        name: [Point(row.calls, row.ratio, row.ratio_low, row.ratio_high) for row in rows if row.sampler == name]
         for name in dict.fromkeys(row.sampler for row in rows)
     }
-    looker = record.distance
+    looker = reference.distance
     figures = {
-        "model_sha256": record.model_sha256,
-        "data": Path(options.data).name,
-        "count": options.count,
-        "compared": options.compared,
-        "holes": [record.hole_set, *options.holes],
+        "model_sha256": reference.model_sha256,
+        "data": reference.plan.data.path,
+        "count": other.plan.count,
+        "compared": min(reference.plan.count, other.plan.count),
+        "holes": [reference.hole_set, *reference.plan.holes],
         "distance": looker.name if looker else "",
         "rows": [row.__dict__ for row in rows if math.isfinite(row.distance)],
     }
     write_atomically(options.out / "few-calls.json", json.dumps(figures, indent=2).encode() + b"\n")
-    svg = curves({name: points for name, points in lines.items() if points}, "ST-LPIPS", "few-calls")
+    label = "ST-LPIPS over that of 1,000 ancestral steps"
+    svg = curves({name: points for name, points in lines.items() if points}, label, "few-calls")
     write_atomically(options.out / "few-calls.svg", svg.encode())
 
 

@@ -36,6 +36,7 @@ from ediffuser.evaluation.run import evaluate
 from ediffuser.evaluation.summary import scores
 from ediffuser.model import Model
 from ediffuser.runtime.checkpoint import checkpoints
+from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import BadInputError, InUseError
 from ediffuser.runtime.files import write_atomically
 from ediffuser.runtime.lock import only_one
@@ -137,13 +138,23 @@ def run_trial(trial: Trial, options: Options) -> None:
 
 
 def planned(trial: Trial, options: Options, out: Path) -> Experiment:
-    """The experiment, as long as its speed allows; once found, the length stays."""
+    """The experiment, as long as its speed allows; once found, the length stays.
+
+    Raises:
+        BadInputError: If what is there is a trial of the same name with other settings.
+    """
     experiment, path = resolve(trial.recipe, options.data, trial.settings, None, trial.start_from), out / "length.json"
+    settings = json.loads(to_json(experiment, Experiment))
     if not path.exists():
         speed = images_per_second(experiment)
         images = max(1, round(60 * options.minutes * speed / experiment.batch)) * experiment.batch
-        write_atomically(path, json.dumps({"images": images, "images_per_second": speed}).encode())
-    return dataclasses.replace(experiment, images=json.loads(path.read_text())["images"])
+        found = {"images": images, "images_per_second": speed, "experiment": settings}
+        write_atomically(path, json.dumps(found).encode())
+    found = json.loads(path.read_text())
+    if found["experiment"] != settings:
+        raise BadInputError(f"{out} is a trial with other settings; give this one another name, or remove the folder")
+    often = min(experiment.checkpoint_every, max(experiment.batch, found["images"] // 10))
+    return dataclasses.replace(experiment, images=found["images"], checkpoint_every=often)
 
 
 def images_per_second(experiment: Experiment) -> float:
@@ -205,18 +216,20 @@ def table(trials: list[Trial], options: Options) -> str:
         length = json.loads((out / "length.json").read_text())
         cells = [trial.name, f"{length['images']:,}", f"{length['images_per_second']:.1f}"]
         cells += [f"{error:.4f}" for error in json.loads((out / "errors.json").read_text())]
-        cells += distances(out, first)
+        cells += distances(out, first, trial is trials[0])
         lines.append(cells)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def distances(out: Path, first: dict[tuple[int, str], torch.Tensor]) -> Iterator[str]:
-    """Perceptual distances, and how sure the change against the first trial is."""
+def distances(out: Path, first: dict[tuple[int, str], torch.Tensor], is_first: bool) -> Iterator[str]:
+    """Perceptual distances, and how sure the change against the first trial is, once that one is finished."""
     for calls in CALLS:
         found = {each.group: each.values for each in scores(out / f"calls-{calls}") if each.method == MODEL}
         for kind in KINDS:
             values = found[kind]["distance"]
-            compared = first.setdefault((calls, kind), values)
+            if is_first:
+                first[calls, kind] = values
+            compared = first.get((calls, kind), values)
             low, high = bootstrap(values - compared)
             change = "" if compared is values else f" ({low:+.4f} to {high:+.4f})"
             yield f"{values.mean():.4f}{change}"

@@ -35,10 +35,18 @@ def test_the_model_of_anything_where_it_does_not(astronaut, top, left, side):
     assert suited(dict(reversed(BOTH.items())), astronaut, hole_at(astronaut, top, left, side)) == "photos-128"
 
 
-def test_where_all_models_are_of_a_kind_it_is_the_first_and_nothing_is_looked_for():
-    nothing = np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), bool)
-    assert suited({"a": "free", "b": "free"}, *nothing) == "a"
-    assert suited({"faces": "aligned_faces"}, *nothing) == "faces"
+def test_a_hole_around_a_face_does_not_touch_it(astronaut):
+    margins = np.ones(astronaut.shape[:2], bool)
+    margins[30:-30, 30:-30] = False
+    specks = hole_at(astronaut, 0, 0, 20) | hole_at(astronaut, 490, 490, 20)
+    beside = hole_at(astronaut, 100, 120, 12) | hole_at(astronaut, 100, 330, 12)
+    for hole in (margins, specks, beside):
+        assert suited(BOTH, astronaut, hole) == "photos-128"
+        assert suited(BOTH, astronaut, hole | hole_at(astronaut, 95, 205, 16)) == "faces-128"
+
+
+def test_where_there_is_one_model_nothing_is_looked_for():
+    assert suited({"faces": "aligned_faces"}, np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), bool)) == "faces"
 
 
 def test_shipped_inpainters_are_known_by_what_they_were_trained_on(two_models):

@@ -76,6 +76,11 @@ def test_trials_of_a_recipe_take_as_long_and_go_on_where_they_were(photos, tmp_p
     assert table[3].count(" to ") == 4
     run(monkeypatch, "recipe_trials.py", *asked, "--minutes", 60)  # all of it is done: nothing is trained again
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == table
+    changed = (tmp_path / "trials.toml").read_text().replace("first = []", 'first = ["optimizer.learning_rate=1e-3"]')
+    (tmp_path / "trials.toml").write_text(changed)
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "recipe_trials.py", *asked)
+    assert "first is a trial with other settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("content", "said"), [("", "'recipe'"), ('recipe = "x"\ntrials = 3', "no attribute")])

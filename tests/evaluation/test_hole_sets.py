@@ -3,7 +3,7 @@ import hashlib
 import pytest
 import torch
 
-from ediffuser.evaluation.holes import HOLE_SET, HOLES, compose, draw_holes
+from ediffuser.evaluation.holes import HOLE_SET, HOLES, compose, draw_holes, holes_of
 from ediffuser.tasks.masks import CentreBox
 
 
@@ -27,6 +27,14 @@ HOLE_SUMS = {
     "half": "060b97699a90e193",
     "mixed": "75e42672356360d5",
 }
+
+
+def test_smooth_holes_are_part_of_the_set():
+    assert HOLE_SET == "ediffuser-holes-1"
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randint(0, 256, (8, 3, 96, 128), generator=generator, dtype=torch.uint8)
+    holes = holes_of("smooth", pictures, range(8))
+    assert hashlib.sha256(holes.to(torch.uint8).numpy().tobytes()).hexdigest()[:16] == "2744984eade30e0b"
 
 
 @pytest.mark.parametrize("name", HOLES)

@@ -61,6 +61,15 @@ def test_the_figure_is_a_ratio_of_means_with_its_interval():
     assert 1.4 < figure.low < figure.value < figure.high < 1.6
 
 
+def test_where_a_draw_may_have_no_step_there_is_no_interval():
+    untouched = torch.zeros(100, dtype=torch.float64)
+    untouched[:2] = 3
+    for steps, value in ((untouched, 1), (torch.ones(100, dtype=torch.float64), 100 / 6)):
+        figure = seam_figure(steps, untouched, group="smooth", method="model")
+        assert figure.value == pytest.approx(value)
+        assert (figure.low, figure.high) == (None, None)
+
+
 def test_smooth_holes_lie_where_the_picture_is_smoothest():
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (3, 3, 32, 32), generator=generator, dtype=torch.uint8)

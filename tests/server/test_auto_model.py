@@ -42,6 +42,7 @@ def test_a_server_with_a_model_of_its_own_paints_with_that_one(two_models, tmp_p
 def test_with_one_shipped_model_there_is_nothing_to_choose(tmp_path):
     (model,) = Catalogue(ServerSettings(data=tmp_path)).models()
     assert model.default
+    assert ServerSettings(data=tmp_path).worker().model == model.name
 
 
 def test_a_job_says_which_model_it_is_painted_with(two_models, tmp_path):

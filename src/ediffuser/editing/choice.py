@@ -9,33 +9,29 @@ from collections.abc import Mapping
 import numpy as np
 
 from ediffuser import zoo
-from ediffuser.editing.compose import hole_box
-from ediffuser.editing.faces import face_frame
+from ediffuser.editing.faces import touches_face
 from ediffuser.model import Framing, load_config
 
 
 def inpainters() -> dict[str, Framing]:
-    """What the training pictures of the shipped models that fill holes in RGB photos show, by their names."""
-    configs = {entry.name: load_config(entry.path) for entry in zoo.entries()}
-    return {
-        name: config.framing
-        for name, config in configs.items()
-        if config.task.kind == "inpainting" and config.picture_channels == 3
-    }
+    """The shipped models that fill holes in RGB photos, the first of each framing, which stands beside its name."""
+    found: dict[Framing, str] = {}
+    for entry in zoo.entries():
+        config = load_config(entry.path)
+        if config.task.kind == "inpainting" and config.picture_channels == 3:
+            found.setdefault(config.framing, entry.name)
+    return {name: framing for framing, name in found.items()}
 
 
 def suited(models: Mapping[str, Framing], pixels: np.ndarray, hole: np.ndarray) -> str:
     """The name of the model that suits a hole.
 
     Args:
-        models: What the training pictures of each show, by name; at least one. Of several of a kind the first counts.
+        models: As of `inpainters`, at least one.
         pixels: uint8, shape (H, W, 3 or 4): the photo, with what is under the hole.
         hole: bool, shape (H, W), True where to paint.
     """
-    first: dict[Framing, str] = {}
-    for name, framing in models.items():
-        first.setdefault(framing, name)
-    if len(first) == 1:
-        return next(iter(first.values()))
-    touched = hole.any() and face_frame(pixels, hole_box(hole)) is not None
-    return first["aligned_faces" if touched else "free"]
+    if len(models) == 1:
+        return next(iter(models))
+    wanted = "aligned_faces" if touches_face(pixels, hole) else "free"
+    return next(name for name, framing in models.items() if framing == wanted)

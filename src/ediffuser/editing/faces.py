@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ediffuser.editing.compose import hole_box
-from ediffuser.editing.crop import Box, Frame
+from ediffuser.editing.crop import Box, Frame, plan_crops
 from ediffuser.model import Framing
 
 if TYPE_CHECKING:
@@ -41,6 +41,17 @@ def frames_for(framing: Framing, pixels: np.ndarray, hole: np.ndarray) -> list[F
     return [] if frame is None else [frame]
 
 
+def touches_face(pixels: np.ndarray, hole: np.ndarray) -> bool:
+    """Whether a face is found of which the hole covers a pixel; sought around each piece of a scattered hole.
+
+    Args:
+        pixels: uint8, shape (H, W, 3 or 4): the photo, with what is under the hole.
+        hole: bool, shape (H, W), True where to paint.
+    """
+    pieces = [crop.part for crop in plan_crops(hole, SMALLEST_FACE)]
+    return any(hole[face.window].any() for piece in pieces for face in _faces_at(pixels, piece))
+
+
 def face_frame(pixels: np.ndarray, hole: Box) -> Frame | None:
     """The square around the face that a hole touches.
 
@@ -51,12 +62,18 @@ def face_frame(pixels: np.ndarray, hole: Box) -> Frame | None:
     Returns:
         The square; None where no face is found.
     """
+    found = _faces_at(pixels, hole)
+    return _frame(found) if found else None
+
+
+def _faces_at(pixels: np.ndarray, hole: Box) -> list[Box]:
+    """The boxes of faces that a box touches, from the nearest neighbourhood that shows any."""
     for factor in NEIGHBOURHOODS:
         near = _around(hole, factor, pixels.shape[:2])
         found = [face for longest in COPIES for face in _faces(pixels, near, longest) if _touch(face, hole)]
         if found:
-            return _frame(found)
-    return None
+            return found
+    return []
 
 
 def _around(box: Box, factor: float, shape: tuple[int, int]) -> Box:

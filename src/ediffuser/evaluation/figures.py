@@ -64,7 +64,7 @@ class Figure:
         value: The number.
         low: Lower end of the 95 % interval; None where there is none.
         high: Its upper end.
-        better: Whether lower or higher values are better.
+        better: Whether lower or higher values are better, or those near 1.
         unit: Such as "dB"; empty for a bare number.
         count: How many pictures it was made from.
         features: Name of the network; empty where none is involved.
@@ -80,7 +80,7 @@ class Figure:
     value: float
     low: float | None
     high: float | None
-    better: Literal["low", "high"]
+    better: Literal["low", "high", "one"]
     unit: str
     count: int
     features: str

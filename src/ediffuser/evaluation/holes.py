@@ -60,7 +60,9 @@ def smooth_boxes(pictures: Tensor) -> Tensor:
     side = max(1, min(height, width) // 4)
     margin = min(2, (min(height, width) - side) // 2)
     rough = F.pad(x.diff(dim=2).abs(), (0, 0, 0, 1)) + F.pad(x.diff(dim=3).abs(), (0, 1, 0, 0))
-    sums = F.avg_pool2d(rough, side + 2 * margin, stride=1, divisor_override=1)
+    window = side + 2 * margin
+    sums = F.avg_pool2d(rough, (window, 1), stride=1, divisor_override=1)
+    sums = F.avg_pool2d(sums, (1, window), stride=1, divisor_override=1)
     boxes = torch.zeros_like(x, dtype=torch.float32)
     for box, found in zip(boxes, sums, strict=True):
         top, left = divmod(int(found.argmin()), sums.shape[-1])

@@ -18,6 +18,8 @@ from ediffuser.evaluation.summary import figures
 from ediffuser.runtime.files import write_atomically
 
 FIGURES, TABLE, GRID = "figures.json", "table.md", "grid.png"
+ARROWS = {"low": "↓", "high": "↑", "one": "→ 1"}
+"""Which values are better."""
 
 
 def write_report(out: Path) -> None:
@@ -57,7 +59,7 @@ def _table(group: str, found: Sequence[Figure]) -> str:
 
 
 def _title(figure: Figure) -> str:
-    arrow = {"low": "↓", "high": "↑"}[figure.better]
+    arrow = ARROWS[figure.better]
     return f"{figure.name}{f', {figure.unit}' if figure.unit else ''} {arrow}"
 
 

@@ -4,6 +4,8 @@ A fill that fits has about the steps that the picture has there; one that is too
 grain, has larger or smaller ones. Where the picture is smooth a seam is seen first, hence the holes named `SMOOTH`.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -45,10 +47,10 @@ def seam_figure(steps: Tensor, untouched: Tensor, *, group: str, method: str) ->
         method: Who filled it.
     """
     both = torch.stack([steps, untouched], dim=1)
-    low, high = bootstrap(both, statistic=_ratio)
-    return Figure(
-        "step across the border", _ratio(both).item(), low, high, "low", "x", len(both), "", "", group, method
-    )
+    value, ends = _ratio(both).item(), bootstrap(both, statistic=_ratio)
+    # Where nearly all untouched steps are 0, a draw of pictures may have no other: then there is no interval.
+    low, high = ends if all(map(math.isfinite, ends)) else (None, None)
+    return Figure("step across the border", value, low, high, "one", "x", len(both), "", "", group, method)
 
 
 def _ratio(both: Tensor) -> Tensor:

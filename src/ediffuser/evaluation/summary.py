@@ -92,8 +92,10 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
         values = _values(parts, pieces)
         maker = MODEL if method == LIKELIHOOD else method
         found += [_mean(SCORES[name], values[name], record, maker, group) for name in SCORES if name in values]
-        if values.keys() >= {*STEPS} and values["step_untouched"].any():
-            found.append(seam_figure(*(values[name] for name in STEPS), group=group, method=maker))
+        steps = [values[name] for name in STEPS if name in values]
+        whole = len(steps) == 2 and len(steps[0]) == len(values["psnr"])  # parts of an earlier day have none
+        if whole and steps[1].any():
+            found.append(seam_figure(steps[0], steps[1], group=group, method=maker))
         if sets and method != LIKELIHOOD:
             found += sets.of(pieces)
         calls += [values["calls"]] if "calls" in values else []

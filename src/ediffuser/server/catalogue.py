@@ -81,12 +81,12 @@ class Catalogue:
 
     def _add_auto(self, default: str) -> None:
         configs = [load_config(zoo.find(name)) for name in self._shipped]
-        kinds = {framing: name for name, framing in self._shipped.items()}
+        kinds = {framing: name for name, framing in self._shipped.items()}  # both: there are several
         self._cards[AUTO] = ModelCard(
             name=AUTO,
             task="inpainting",
             resolution=max(config.network.resolution for config in configs),
-            summary=AUTO_SUMMARY.format(faces=kinds.get("aligned_faces"), free=kinds.get("free")),
+            summary=AUTO_SUMMARY.format(faces=kinds["aligned_faces"], free=kinds["free"]),
             licence="; ".join(_licence(entry.card) for entry in zoo.entries() if entry.name in self._shipped),
             default=default == AUTO,
             default_sampler=DEFAULT_SAMPLER,

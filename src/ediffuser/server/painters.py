@@ -96,7 +96,7 @@ class ModelPainter:
         """
         self._settings = settings
         self._models: dict[str, Model] = {}
-        names = list(inpainters())[:MOST_MODELS] if settings.model == AUTO else [settings.model]
+        names = list(inpainters()) if settings.model == AUTO else [settings.model]
         models = [self._model(name) for name in names]
         self.device = str(models[0].device)
         self.rows = settings.batch_rows or (ROWS_ON_CPU if models[0].device.type == "cpu" else ROWS_ELSEWHERE)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ediffuser.editing.choice import inpainters
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.server.messages import StubSettings, WorkerSettings
 from ediffuser.zoo import AUTO
@@ -49,10 +50,11 @@ class ServerSettings:
     stub: StubSettings | None = None
 
     def worker(self) -> WorkerSettings:
-        """What the worker process is told of it."""
+        """What the worker process is told of it; a model by its name where only one is shipped that may suit."""
+        suit = list(inpainters()) if self.model == AUTO else []
         return WorkerSettings(
             data=self.data,
-            model=self.model,
+            model=suit[0] if len(suit) == 1 else self.model,
             device=self.device,
             precision=self.precision,
             batch_rows=self.batch_rows,

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ediffuser.evaluation.figures import Figure
+from ediffuser.evaluation.report import ARROWS
 from ediffuser.studies.claims import Claim, Outcome
 from ediffuser.studies.published import PUBLISHED, PublishedTable
 from ediffuser.studies.results import Result
 from ediffuser.studies.study import Cell, Study, Table
-
-ARROWS = {"low": "↓", "high": "↑"}
 
 MISSING = "not measured yet"
 
