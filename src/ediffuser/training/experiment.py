@@ -13,6 +13,7 @@ from ediffuser.runtime.component import component, to_json
 from ediffuser.runtime.device import PrecisionName
 from ediffuser.training.ema import AnyEma, ConstantEma
 from ediffuser.training.optimizer import Optimizer
+from ediffuser.training.perceptual import PerceptualTerm
 from ediffuser.training.times import AnyTimes, LossAwareTimes, UniformTimes
 
 
@@ -33,6 +34,7 @@ class Experiment:
         ema: How they are averaged.
         objective: What is made small.
         weighting: How much each noise level counts in the simple loss.
+        perceptual: A further term, by which x_0 shall look right; see `perceptual`.
         times: Which times are drawn.
         precision: "auto" is bf16 where the hardware has it.
         checkpoint_every: Images between two checkpoints; the last two are kept.
@@ -58,6 +60,7 @@ class Experiment:
     ema: AnyEma = ConstantEma()
     objective: AnyObjective = Simple()
     weighting: AnyWeighting = OwnTarget()
+    perceptual: PerceptualTerm | None = None
     times: AnyTimes = UniformTimes()
     precision: PrecisionName = "auto"
     checkpoint_every: int = Field(default=50_000, ge=1)
@@ -93,6 +96,8 @@ class Experiment:
                 "times 'loss_aware' remember losses for each index of a discrete schedule, and "
                 f"'{self.model.schedule.kind}' is continuous"
             )
+        if self.perceptual is not None and self.data.channels != 3:
+            raise ValueError("the perceptual term looks at RGB pictures, and these data are grey")
         self._check_objective()
         return self
 

@@ -27,6 +27,7 @@ from ediffuser.runtime.signals import Stop
 from ediffuser.training.checkpoints import newest_sound, prune, set_aside
 from ediffuser.training.ema import update_ema
 from ediffuser.training.experiment import Experiment, changed_settings
+from ediffuser.training.perceptual import Remembering
 from ediffuser.training.state import EXPERIMENT, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -274,6 +275,8 @@ def _backward(
     for images, positions in zip(batch.images.chunk(count), batch.positions.chunk(count), strict=True):
         times, parts = _parts(experiment, state, denoiser, images.to(place), positions)
         losses = experiment.objective.total(parts)
+        if experiment.perceptual:
+            losses = losses + experiment.perceptual.weight * parts["perceptual"]
         weights = torch.ones_like(losses) if state.history is None else state.history.weights(times).to(losses)
         some = {name: (values * weights).mean() / count for name, values in {"loss": losses, **parts}.items()}
         some["loss"].backward()
@@ -292,5 +295,8 @@ def _parts(
     known = state.history
     times = experiment.times.times(uniform, denoiser.schedule) if known is None else known.times(uniform)
     observation = experiment.model.task.observe(x0, noise)
-    trained = bound(denoiser, observation)
-    return times, experiment.objective.parts(trained, x0, eps, times, observation.weight, experiment.weighting)
+    trained = Remembering(bound(denoiser, observation))
+    parts = experiment.objective.parts(trained, x0, eps, times, observation.weight, experiment.weighting)
+    if state.eye is not None:
+        parts["perceptual"] = state.eye.term(trained.last, x0, observation.weight)
+    return times, parts

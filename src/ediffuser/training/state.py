@@ -22,6 +22,7 @@ from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.history import LossHistory
+from ediffuser.training.perceptual import Eye
 from ediffuser.training.times import LossAwareTimes
 from ediffuser.zoo import find
 
@@ -36,7 +37,10 @@ STARTS_AS_NOTHING = frozenset({"pixel_width"})
 
 @dataclass
 class TrainingState:
-    """The weights, their running mean, the optimizer, the losses that times go by, and how far the run has come."""
+    """The weights, their running mean, the optimizer, the losses that times go by, and how far the run has come.
+
+    The eye of the perceptual term is here too, if there is one; it is frozen, and not saved.
+    """
 
     network: nn.Module
     average: nn.Module
@@ -45,6 +49,7 @@ class TrainingState:
     steps: int = 0
     images_seen: int = 0
     seconds: float = 0.0
+    eye: Eye | None = None
 
     @classmethod
     def start(cls, experiment: Experiment, device: torch.device) -> Self:
@@ -63,7 +68,8 @@ class TrainingState:
         average = copy.deepcopy(network).eval().requires_grad_(False)
         times, optimizer = experiment.times, experiment.optimizer.build(network.parameters())
         history = LossHistory(times, experiment.model.schedule) if isinstance(times, LossAwareTimes) else None
-        return cls(network, average, optimizer, history)
+        eye = Eye().to(device) if experiment.perceptual else None
+        return cls(network, average, optimizer, history, eye=eye)
 
     def save(self, experiment: Experiment, directory: Path, figures: Mapping[str, float]) -> Path:
         """Publishes a checkpoint of this moment, and returns its path.
