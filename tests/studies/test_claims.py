@@ -108,3 +108,12 @@ def test_a_claim_says_in_how_many_comparisons_it_holds():
 def test_a_claim_on_other_cells_names_them():
     claim = Claim("", "", (one(),)).on({"a": "A", "b": "B"})
     assert claim.comparisons[0].pairs == ((("A",), ("B",)),)
+
+
+def test_where_there_are_originals_a_claim_is_judged_picture_by_picture_as_well():
+    claim = Claim("One is better", "4.2", (Comparison("25 steps", ((("a",), ("b",)),)),))
+    assert [each.text for each in claim.judged("generation")] == ["One is better, by KID or KD"]
+    of_colours, of_holes = claim.judged("colorization"), claim.judged("inpainting")
+    assert [each.comparisons[0].figure for each in of_colours] == [("KID", "KD"), ("PD",)]
+    assert [each.text for each in of_holes][1] == "One is better, by LPIPS or ST-LPIPS"
+    assert all(each.comparisons[0].pairs == claim.comparisons[0].pairs for each in (*of_colours, *of_holes))

@@ -64,8 +64,8 @@ def celebahq_inpainting(size: Size) -> Study:
             Table("VPSDE256Inpaint, trained on the task", dpm),
         ),
         claims=(
-            learned_beats_ddim(of_learned, of_ddim, "4.2.5.2"),
-            Claim(
+            *learned_beats_ddim(of_learned, of_ddim, "4.2.5.2").judged(task),
+            *Claim(
                 "An unconditional VPSDE that is repurposed is worse at holes than models trained on them",
                 "4.2.5, which expects it",
                 (
@@ -73,7 +73,7 @@ def celebahq_inpainting(size: Size) -> Study:
                     versus("learned variances in 25 steps beside DPM-Solver", of_learned[-1], heuristic[2]),
                     versus("VPSDE trained on the task, both with DPM-Solver", dpm[0], heuristic[2]),
                 ),
-            ),
+            ).judged(task),
         ),
         literature=("4.23",),
     )

@@ -105,9 +105,9 @@ def cifar10_color(size: Size) -> Study:
             Table("VPSDE32Colour, trained on the task", dpm),
         ),
         claims=(
-            learned_beats_ddim(learned[-1].cells[1:], of_ddim, "4.2.3.2"),
-            simple_fails(simple[-1].cells[1:], learned[-1].cells[1:], "4.2.3.2"),
-            Claim(
+            *learned_beats_ddim(learned[-1].cells[1:], of_ddim, "4.2.3.2").judged(task),
+            *simple_fails(simple[-1].cells[1:], learned[-1].cells[1:], "4.2.3.2").judged(task),
+            *Claim(
                 "An unconditional VPSDE that is repurposed is worse at colours than models trained on them",
                 "4.2.3.3",
                 (
@@ -116,7 +116,7 @@ def cifar10_color(size: Size) -> Study:
                     versus("learned variances in 25 steps beside Euler-Maruyama", learned[-1].cells[3], heuristic[0]),
                     versus("VPSDE trained on the task, both with DPM-Solver", dpm[0], heuristic[2]),
                 ),
-            ),
+            ).judged(task),
         ),
     )
 

@@ -19,12 +19,20 @@ from typing import Literal
 
 from ediffuser.evaluation.figures import Figure
 from ediffuser.evaluation.paired import paired_half_width
+from ediffuser.evaluation.plan import TaskName
 from ediffuser.studies.results import Result, half_width
 
 Verdict = Literal["holds", "does not hold", "not significant", "not comparable", "missing"]
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Names of cells: those that are said to be better, and those that are said to be worse."""
+
+JUDGED_BY: Mapping[TaskName, tuple[tuple[str, ...], ...]] = {
+    "generation": (("KID", "KD"),),
+    "colorization": (("KID", "KD"), ("PD",)),
+    "inpainting": (("KID", "KD"), ("LPIPS", "ST-LPIPS")),
+}
+"""By what models are compared: as sets of pictures, and where there are originals, picture by picture as well."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,17 @@ class Claim:
     text: str
     source: str
     comparisons: tuple[Comparison, ...]
+
+    def judged(self, task: TaskName) -> tuple["Claim", ...]:
+        """The same by each of the figures that tell of a task, `JUDGED_BY`: one may bear it out and another not."""
+        return tuple(
+            replace(
+                self,
+                text=f"{self.text}, by {' or '.join(figure)}",
+                comparisons=tuple(replace(each, figure=figure) for each in self.comparisons),
+            )
+            for figure in JUDGED_BY[task]
+        )
 
     def on(self, renamed: Mapping[str, str]) -> "Claim":
         """The same of cells by other names."""
