@@ -19,6 +19,8 @@ PLOTTED = (("FID", "FD"), ("KID", "KD"), ("LPIPS", "ST-LPIPS"), ("PD",), ("PSNR 
 
 STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
 BINS = 80
+WIDE = 4
+"""From the least to the largest figure of a plot, from which on its axis is logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,11 @@ def curves(lines: Mapping[str, Sequence[Point]], label: str, salt: str) -> str:
             [point.nfe for point in points], values, yerr=reach, label=series, marker="o", markersize=3, linewidth=1
         )
     axes.set(xlabel="calls of the network for a picture (NFE)", ylabel=label, xscale="log")
-    if min(point.low for points in lines.values() for point in points) > 0:
+    axes.xaxis.set_major_formatter("{x:g}")
+    values = [point.value for points in lines.values() for point in points]
+    if min(point.low for points in lines.values() for point in points) > 0 and max(values) > WIDE * min(values):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(fontsize=7)
     return _svg(figure, salt)
 
