@@ -125,7 +125,8 @@ def _cifar(name: str, schedule: AnySchedule, task: AnyTask) -> Experiment:
 def _faces(name: str, schedule: AnySchedule, task: AnyTask) -> Experiment:
     small = _cifar(name, schedule, task)
     model = replace(small.model, network=_network(64, 4, task), framing="aligned_faces")
-    return replace(small, model=model, data=ImageFolder(resolution=64), images=96_000)
+    optimizer = replace(small.optimizer, learning_rate=2e-3)
+    return replace(small, model=model, data=ImageFolder(resolution=64), images=96_000, optimizer=optimizer)
 
 
 def _network(resolution: int, patch: int, task: AnyTask) -> UNetConfig:
