@@ -9,7 +9,6 @@ core (`taskset`), several of these share the work.
 """
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -201,7 +200,7 @@ def write(rows: list[Row], options: Options) -> None:
         "compared": min(reference.plan.count, other.plan.count),
         "holes": [reference.hole_set, *reference.plan.holes],
         "distance": looker.name if looker else "",
-        "rows": [row.__dict__ for row in rows if math.isfinite(row.distance)],
+        "rows": [row.__dict__ for row in rows],
     }
     write_atomically(options.out / "few-calls.json", json.dumps(figures, indent=2).encode() + b"\n")
     label = "ST-LPIPS over that of 1,000 ancestral steps"
