@@ -21,6 +21,9 @@ MINIMUM_FOR_FRECHET = 2000
 NAMED_AFTER: Mapping[str, str] = {"FID": "Inception 2015-12-05", "KID": "Inception 2015-12-05", "LPIPS": "LPIPS"}
 """Names that belong to one network: how the name of its features begins."""
 
+AT_ONCE = 2**20
+"""How many numbers a bootstrap draws at once, to keep its memory small."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -131,7 +134,7 @@ def score_name(features: Named) -> str:
 
 
 def bootstrap(
-    values: Tensor, seed: int = 0, resamples: int = 1000, statistic: Callable[[Tensor], Tensor] = torch.mean
+    values: Tensor, seed: int = 0, resamples: int = 1000, statistic: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[float, float]:
     """The 95 % interval of a mean, by drawing the pictures anew with replacement (Efron 1979, percentiles).
 
@@ -139,7 +142,7 @@ def bootstrap(
         values: One number for each picture, shape (N,), N at least 2; or several, shape (N, K), for another statistic.
         seed: Of the draws; the same numbers give the same interval.
         resamples: How many draws.
-        statistic: Of such values, drawn anew, to one number.
+        statistic: From draws of such values, shape (R, N, ...), to one number each, (R,); None is the mean.
 
     Returns:
         The 2.5 % and the 97.5 % quantile of the means.
@@ -151,7 +154,9 @@ def bootstrap(
         raise BadInputError(f"an interval needs the values of at least 2 pictures, got shape {tuple(values.shape)}")
     x = values.detach().to("cpu", torch.float64)
     generator = torch.Generator().manual_seed(derived_seed("bootstrap", seed))
-    draws = (torch.randint(len(x), (len(x),), generator=generator) for _ in range(resamples))
-    found = torch.stack([statistic(x[rows]) for rows in draws])
-    low, high = found.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    found = []
+    for start in range(0, resamples, at_once := max(1, AT_ONCE // len(x))):
+        rows = torch.randint(len(x), (min(at_once, resamples - start), len(x)), generator=generator)
+        found.append(statistic(x[rows]) if statistic else x[rows].mean(dim=1))
+    low, high = torch.cat(found).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return low, high

@@ -47,12 +47,12 @@ def seam_figure(steps: Tensor, untouched: Tensor, *, group: str, method: str) ->
         method: Who filled it.
     """
     both = torch.stack([steps, untouched], dim=1)
-    value, ends = _ratio(both).item(), bootstrap(both, statistic=_ratio)
+    value, ends = _ratio(both[None]).item(), bootstrap(both, statistic=_ratio)
     # Where nearly all untouched steps are 0, a draw of pictures may have no other: then there is no interval.
     low, high = ends if all(map(math.isfinite, ends)) else (None, None)
     return Figure("step across the border", value, low, high, "one", "x", len(both), "", "", group, method)
 
 
 def _ratio(both: Tensor) -> Tensor:
-    steps, untouched = both.mean(dim=0)
+    steps, untouched = both.mean(dim=1).unbind(dim=1)
     return steps / untouched
