@@ -33,7 +33,7 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     (tmp_path / "photos").mkdir()
-    for k in range(3):
+    for k in range(4):
         pixels = np.random.default_rng(k).integers(0, 256, (32, 32, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{k}.png")
     return tmp_path / "photos"
@@ -43,19 +43,25 @@ def test_an_untrained_model_gets_its_card(model, photos, tmp_path, monkeypatch, 
     pytest.importorskip("cv2")
     pytest.importorskip(PACKAGE.replace("-", "_"), reason="the weights of ST-LPIPS are not installed")
     out = tmp_path / "card"
-    run(monkeypatch, model, "--data", photos, "--count", 3, "--calls", 2, "--batch", 2, "--out", out)
-    quality = json.loads((out / "quality.json").read_text())
-    assert {row["method"] for row in quality["table"]} == {"telea", "navier-stokes", "model"}
-    assert {row["count"] for row in quality["table"]} == {3}
-    assert [ratio["required"] for ratio in quality["ratios"]] == [None, 0.85, 0.65, 0.65, None]
-    distances = {(row["method"], row["hole"]): row["st_lpips"] for row in quality["table"]}
-    for ratio in quality["ratios"]:
-        hole, best = ratio["hole"], min(distances[method, ratio["hole"]] for method in ("telea", "navier-stokes"))
-        assert ratio["ratio"] == pytest.approx(distances["model", hole] / best)
-        assert distances[ratio["best"], hole] == best
-    assert quality["metric"]["features"] in capsys.readouterr().out
+    run(monkeypatch, model, "--data", photos, "--count", 4, "--calls", 2, "--batch", 4, "--out", out)
+    quality, printed = json.loads((out / "quality.json").read_text()), capsys.readouterr().out
+    figures = {(f["name"], f["group"], f["method"]): f["value"] for f in quality["figures"]}
+    methods, holes = ("telea", "navier-stokes", "biharmonic"), ("thin", "brush", "box", "half", "mixed", "smooth")
+    assert {method for _, _, method in figures} == {*methods, "model"}
+    ratios = {ratio["hole"]: ratio for ratio in quality["ratios"] if ratio["figure"] == "ST-LPIPS"}
+    assert [ratios[hole]["aim"] for hole in holes] == [None, 1.0, 1.0, 1.0, None, None]
+    for hole, ratio in ratios.items():
+        best = min(methods, key=lambda method: figures["ST-LPIPS", hole, method])
+        assert ratio["best"] == best
+        assert ratio["ratio"] == figures["ST-LPIPS", hole, "model"] / figures["ST-LPIPS", hole, best]
+        assert ratio["met"] == (ratio["aim"] and ratio["ratio"] <= ratio["aim"])
+    for name in ("ST-LPIPS", "step across the border, x", "diversity, ST-LPIPS"):
+        assert f"| {name} | {' | '.join(holes)} |" in printed
+    assert "step across the border, smooth: " in printed
+    assert quality["context"]["model_sha256"][:12] in printed
     with Image.open(out / "comparison.png") as sheet:
         assert sheet.height > 5 * 32
+        assert sheet.width > 7 * 32
 
 
 def test_bad_input_is_one_line_and_exit_code_2(model, tmp_path, monkeypatch, capsys):
