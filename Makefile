@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
+# A file of tests on each core, every process with one thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
 PAGE := src/ediffuser/server/page/index.html
 PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts
 
@@ -28,7 +31,7 @@ test: test-python test-web test-browser ## run the tests
 
 test-python: $(VENV)/.dev
 	@scripts/debian.sh
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-web: web/node_modules/.installed
 	npm --prefix web test
@@ -39,7 +42,7 @@ test-browser: $(VENV)/.dev $(PAGE)
 
 test-long: $(VENV)/.dev $(PAGE) ## run the tests, the slow ones included
 	@scripts/debian.sh
-	$(BIN)/python -m pytest -m "not network"
+	$(PYTEST) -m "not network"
 	$(MAKE) test-web test-browser
 
 lint: $(VENV)/.dev web/node_modules/.installed ## check style, formatting and who imports whom
