@@ -6,6 +6,8 @@ python scripts/screenshots.py
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -18,24 +20,27 @@ COLOURS = 256  # of a picture: it stays under 400 kB
 
 
 def main() -> None:
-    """Starts a server, lets the browser walk through the editor, and makes the pictures small."""
-    with tempfile.TemporaryDirectory() as folder:
-        pictures, data = Path(folder) / "pictures", Path(folder) / "data"
-        pictures.mkdir()
-        command = [sys.executable, "-c", SERVE, "serve", "--port", "0", "--data", str(data)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                assert server.stdout is not None
-                url = server.stdout.readline().split(": ", 1)[1].strip()
-                script = Path(__file__).with_suffix(".mjs")
-                subprocess.run(["node", script, url, PHOTO, pictures], check=True)
-            finally:
-                server.terminate()
-        for path in sorted(pictures.iterdir()):
+    """Lets the browser walk through the editor, and makes the pictures small."""
+    with tempfile.TemporaryDirectory() as folder, served() as url:
+        subprocess.run(["node", Path(__file__).with_suffix(".mjs"), url, PHOTO, folder], check=True)
+        for path in sorted(Path(folder).iterdir()):
             out = ASSETS / path.name
             with Image.open(path) as picture:
                 picture.convert("RGB").quantize(COLOURS).save(out, optimize=True)
             print(f"{out.relative_to(ROOT)}: {out.stat().st_size // 1000} kB")
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of an editor with the shipped models and a queue of its own, which ends with the block."""
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-c", SERVE, "serve", "--port", "0", "--data", data]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                yield server.stdout.readline().split(": ", 1)[1].strip()
+            finally:
+                server.terminate()
 
 
 if __name__ == "__main__":
