@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from ediffuser.recipes.ddpm import ddpm32, ddpm32_color, ddpm256, ddpm256_inpaint
 from ediffuser.recipes.fashion import fashion32_ddpm, fashion32_lvddpm, fashion32_vpsde
-from ediffuser.recipes.inpaint_faces128 import inpaint_faces128
+from ediffuser.recipes.inpaint128 import inpaint_faces128, inpaint_photos128
 from ediffuser.recipes.lvddpm import (
     lvddpm32,
     lvddpm32_1k,
@@ -65,6 +65,7 @@ RECIPES: Mapping[str, Callable[[], Experiment]] = {
     "fashion32-lvddpm": fashion32_lvddpm,
     "fashion32-vpsde": fashion32_vpsde,
     "inpaint-faces128": inpaint_faces128,
+    "inpaint-photos128": inpaint_photos128,
     "lvddpm256": lvddpm256,
     "lvddpm256-inpaint": lvddpm256_inpaint,
     "lvddpm32": lvddpm32,
