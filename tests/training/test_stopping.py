@@ -82,8 +82,9 @@ def test_a_second_interrupt_ends_at_once_and_leaves_no_half_checkpoint(plan, tmp
 def test_a_run_has_one_trainer_and_kill_9_frees_it(plan, tmp_path):
     run, second = Run(plan, tmp_path / "run"), Run(plan, tmp_path / "run")
     second.said = tmp_path / "second.txt"
-    process = run.start(fault=SlowWrites(0.05))
+    process = run.start()
     run.wait_until_training(process)
+    signal_to(process, signal.SIGSTOP)  # it holds the run for as long as the others take
     for _ in range(3):
         assert second.finish(resume=False) == 2
         assert f"{tmp_path / 'run'} is being trained by another process (process {process.pid} on " in second.output()
