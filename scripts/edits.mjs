@@ -24,7 +24,9 @@ await state(() => window.ediffuser.stage?.mask);
 await pick(mask, "Upload mask");
 await page.getByText("The mask from the file is in place.").first().waitFor();
 await page.getByRole("button", { name: "Generate" }).click();
-await state(() => window.ediffuser.store.getState().run?.state === "done");
+await state(() => ["done", "failed", "cancelled"].includes(window.ediffuser.store.getState().run?.state));
+const ended = await page.evaluate(() => window.ediffuser.store.getState().run.state);
+if (ended !== "done") throw new Error(`the edit of ${photo} ended as ${ended}`);
 
 const count = await page.evaluate(() => window.ediffuser.store.getState().run.slots.length);
 for (let index = 0; index < count; index++) {

@@ -103,19 +103,33 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A figure of the model over that of the best classical method, on one kind of hole."""
+class Verdict:
+    """What is compared on one kind of hole, and whether what was aimed at is reached.
+
+    Attributes:
+        figure: Its name.
+        hole: The kind of hole.
+        beside: The best classical method, or the untouched picture.
+        ratio: The model's figure over that; None where that is not above 0, or is missing.
+        aim: The largest ratio that was aimed at, if any.
+    """
 
     figure: str
     hole: str
-    best: str
-    ratio: float
+    beside: str
+    ratio: float | None
     aim: float | None
 
     @property
     def met(self) -> bool | None:
-        """Whether what was aimed at is reached; None where nothing was."""
-        return None if self.aim is None else self.ratio <= self.aim
+        """Whether what was aimed at is reached; None where nothing was, or where it cannot be said."""
+        return None if self.aim is None or self.ratio is None else self.ratio <= self.aim
+
+    def __str__(self) -> str:
+        ratio = "no ratio" if self.ratio is None else f"{self.ratio:.3f}"
+        said = {True: "met", False: "NOT MET", None: "cannot be said"}[self.met]
+        line = f"{self.figure}, {self.hole}: {ratio} of {self.beside}"
+        return line if self.aim is None else f"{line}, at most {self.aim}: {said}"
 
 
 def main() -> None:
@@ -139,17 +153,18 @@ def model_card(run: Run) -> None:
     for _ in tqdm(evaluate(plan, folder), total=sum(1 for _ in plan.pieces()), leave=False):
         pass
     (context, found), known = figures(folder), Record.read(folder)
-    compared = [name for name in names(found) if name in COMPARED]
-    ratios = [ratio for name in compared for ratio in against_classical(found, name, model.config.framing)]
+    verdicts = list(judged(found, model.config.framing))
     print("\n\n".join(table(found, name) for name in names(found)))
     print(f"\n{notes(known, context, found)}\n")
-    print(verdicts(ratios, found))
+    print("\n".join(map(str, verdicts)))
     quality = {
         "context": dataclasses.asdict(context),
+        "resolution": model.resolution,
+        "precision": str(model.precision).removeprefix("torch."),
         "holes": {"seed": HOLE_SEED, "set": known.hole_set},
         "figures": [dataclasses.asdict(figure) for figure in found],
-        "ratios": [{**dataclasses.asdict(ratio), "met": ratio.met} for ratio in ratios],
-        "made": made(),
+        "verdicts": [{**dataclasses.asdict(verdict), "met": verdict.met} for verdict in verdicts],
+        "made": made(model),
     }
     write_atomically(run.out / "quality.json", json.dumps(quality, indent=2, ensure_ascii=False).encode())
     shown = ImageFolder(path=str(run.pictures), resolution=model.resolution).open() if run.pictures else None
@@ -174,31 +189,15 @@ def table(found: Sequence[Figure], name: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def against_classical(found: Sequence[Figure], name: str, framing: Framing) -> Iterator[Ratio]:
-    """A figure of the model over the lowest of the classical methods, for each kind of hole."""
-    for ours in (figure for figure in found if (figure.name, figure.method) == (name, MODEL)):
-        others = [figure for figure in found if (figure.name, figure.group) == (name, ours.group) and figure != ours]
-        best = min(others, key=lambda figure: figure.value)
-        if best.value > 0:  # a kernel distance of what hardly differs may not be
-            yield Ratio(name, ours.group, best.method, ours.value / best.value, AIMS[framing].get(ours.group))
-
-
-def verdicts(ratios: Sequence[Ratio], found: Sequence[Figure]) -> str:
-    """What was aimed at, and whether it is reached, line by line."""
-    lines = []
-    for ratio in ratios:
-        line = f"{ratio.figure}, {ratio.hole}: {ratio.ratio:.3f} of {ratio.best}"
-        lines.append(line if ratio.aim is None else f"{line}, at most {ratio.aim}: {said(ratio.met)}")
-    for figure in found:
-        if (figure.name, figure.group, figure.method) == (SEAM, SMOOTH, MODEL):
-            met = figure.value <= SEAM_AIM
-            lines.append(f"{SEAM}, {SMOOTH}: {figure.value:.3f}, at most {SEAM_AIM}: {said(met)}")
-    return "\n".join(lines)
-
-
-def said(met: bool | None) -> str:
-    """In words."""
-    return "met" if met else "NOT MET"
+def judged(found: Sequence[Figure], framing: Framing) -> Iterator[Verdict]:
+    """The model beside the best classical method, by each figure of `COMPARED` on each kind of hole, and its seams."""
+    of = {(figure.name, figure.group, figure.method): figure.value for figure in found}
+    for name, hole in [(name, hole) for name, hole, who in of if who == MODEL and name in COMPARED]:
+        others = {who: value for (a, b, who), value in of.items() if (a, b) == (name, hole) and who != MODEL}
+        best = min(others, key=lambda who: others[who])
+        ratio = of[name, hole, MODEL] / others[best] if others[best] > 0 else None
+        yield Verdict(name, hole, best, ratio, AIMS[framing].get(hole))
+    yield Verdict(SEAM, SMOOTH, "the untouched pictures", of.get((SEAM, SMOOTH, MODEL)), SEAM_AIM)
 
 
 def cell(figure: Figure | None) -> str:
@@ -210,13 +209,13 @@ def cell(figure: Figure | None) -> str:
     return f"{figure.value:.{digits}f}{interval}"
 
 
-def made() -> dict[str, str]:
+def made(model: Model) -> dict[str, str]:
     """How, when and where the figures were made."""
     return {
         # Names instead of paths: the card travels, the folders of the machine do not.
         "command": shlex.join(["python", "scripts/model_card.py", *(Path(word).name for word in sys.argv[1:])]),
         "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": f"{platform.machine()}, {model.device.type}, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
     }
 

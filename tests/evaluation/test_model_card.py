@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ediffuser.diffusion.schedules import CosineBetas
+from ediffuser.evaluation.figures import Figure
 from ediffuser.evaluation.perceptual import PACKAGE
 from ediffuser.model import ModelConfig, model_files
 from ediffuser.networks import UNetConfig
@@ -48,11 +49,11 @@ def test_an_untrained_model_gets_its_card(model, photos, tmp_path, monkeypatch, 
     figures = {(f["name"], f["group"], f["method"]): f["value"] for f in quality["figures"]}
     methods, holes = ("telea", "navier-stokes", "biharmonic"), ("thin", "brush", "box", "half", "mixed", "smooth")
     assert {method for _, _, method in figures} == {*methods, "model"}
-    ratios = {ratio["hole"]: ratio for ratio in quality["ratios"] if ratio["figure"] == "ST-LPIPS"}
+    ratios = {ratio["hole"]: ratio for ratio in quality["verdicts"] if ratio["figure"] == "ST-LPIPS"}
     assert [ratios[hole]["aim"] for hole in holes] == [None, 1.0, 1.0, 1.0, None, None]
     for hole, ratio in ratios.items():
         best = min(methods, key=lambda method: figures["ST-LPIPS", hole, method])
-        assert ratio["best"] == best
+        assert ratio["beside"] == best
         assert ratio["ratio"] == figures["ST-LPIPS", hole, "model"] / figures["ST-LPIPS", hole, best]
         assert ratio["met"] == (ratio["aim"] and ratio["ratio"] <= ratio["aim"])
     for name in ("ST-LPIPS", "step across the border, x", "diversity, ST-LPIPS"):
@@ -62,6 +63,21 @@ def test_an_untrained_model_gets_its_card(model, photos, tmp_path, monkeypatch, 
     with Image.open(out / "comparison.png") as sheet:
         assert sheet.height > 5 * 32
         assert sheet.width > 7 * 32
+
+
+def test_a_figure_that_has_no_ratio_is_said_and_not_left_out():
+    card = runpy.run_path(str(SCRIPT))
+
+    def figure(name, method, value):
+        return Figure(name, value, None, None, "low", "", 8, "", "", "box", method)
+
+    found = [figure("KD", "telea", -0.01), figure("KD", "model", 0.02)]
+    found += [figure("FD", "telea", 8.0), figure("FD", "biharmonic", 4.0), figure("FD", "model", 1.0)]
+    assert [str(verdict) for verdict in card["judged"](found, "aligned_faces")] == [
+        "KD, box: no ratio of telea, at most 0.5: cannot be said",
+        "FD, box: 0.250 of biharmonic, at most 0.5: met",
+        "step across the border, smooth: no ratio of the untouched pictures, at most 1.25: cannot be said",
+    ]
 
 
 def test_bad_input_is_one_line_and_exit_code_2(model, tmp_path, monkeypatch, capsys):

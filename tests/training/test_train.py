@@ -307,6 +307,13 @@ def test_a_checkpoint_of_another_network_is_refused(experiment, tmp_path):
         run(experiment(images=16, widths=(16, 16)), tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize(("first", "then", "name"), [("adamw", "muon", "Adam"), ("muon", "adam", "Muon")])
+def test_a_checkpoint_of_another_optimizer_is_refused(experiment, tmp_path, first, then, name):
+    run(experiment(images=16, optimizer=Optimizer(kind=first)), tmp_path / "run")
+    with pytest.raises(CheckpointError, match=f"it was trained with {name}, so go on with that optimizer.kind"):
+        run(experiment(images=32, optimizer=Optimizer(kind=then)), tmp_path / "run", resume=True)
+
+
 @pytest.mark.parametrize("task", [Unconditional(), Inpainting()], ids=lambda task: task.kind)
 def test_accumulation_does_not_change_the_run(experiment, tmp_path, task):
     plans = [experiment(task, images=24, dropout=0.0, accumulation=parts) for parts in (1, 2)]

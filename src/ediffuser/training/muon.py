@@ -20,7 +20,8 @@ STEP_RMS = 0.2
 class Muon(torch.optim.Optimizer):
     """Muon for weights of two and more dimensions, AdamW for biases and gains.
 
-    The kernel of a convolution is a matrix of a row for each output channel.
+    The kernel of a convolution is a matrix of a row for each output channel. Jordan et al. leave the first and the last
+    layer to AdamW; here they are matrices like all others.
 
     Args:
         parameters: What is learned.
@@ -46,7 +47,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Moves the weights along their gradients, which may be changed by it; takes no closure."""
+        """Moves the weights; takes no closure."""
         assert closure is None
         for group in self.param_groups:
             for weights in group["params"]:

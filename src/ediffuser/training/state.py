@@ -22,6 +22,7 @@ from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.history import LossHistory
+from ediffuser.training.muon import Muon
 from ediffuser.training.perceptual import Eye
 from ediffuser.training.times import LossAwareTimes
 from ediffuser.zoo import find
@@ -152,6 +153,11 @@ class TrainingState:
             # The fused step walks through memory: a moment must lie there as its weights do (channels-last).
             fits = value.shape == weights.shape
             moments.setdefault(int(index), {})[key] = torch.empty_like(weights).copy_(value) if fits else value
+        was_muon = any("momentum" in state for state in moments.values())
+        if moments and was_muon != isinstance(self.optimizer, Muon):
+            raise RuntimeError(
+                f"it was trained with {'Muon' if was_muon else 'Adam'}, so go on with that optimizer.kind"
+            )
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
