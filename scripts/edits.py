@@ -11,12 +11,17 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+import numpy as np
+import torch
+from PIL import Image
 from screenshots import ROOT, served
+from torch import Tensor
+
+from ediffuser.evaluation.grid import picture_grid
 
 EXAMPLES = ROOT / "examples"
 OUT = ROOT / "docs" / "assets" / "edits.jpg"
-SHOWN, SIDE_PX, GAP_PX, HEAD_PX = 3, 232, 6, 18
+SHOWN, SIDE_PX = 3, 224
 TINT = (229, 0, 122)
 
 
@@ -24,23 +29,25 @@ TINT = (229, 0, 122)
 class Edit:
     """One edit, and the square of the photo that is shown: left, top and side in pixels."""
 
+    name: str
     photo: str
     mask: str
     left: int
     top: int
     side: int
 
-    def shown(self, picture: Image.Image) -> Image.Image:
-        """The square, reduced."""
+    def shown(self, picture: Image.Image) -> Tensor:
+        """The square, reduced: uint8, shape (3, SIDE_PX, SIDE_PX)."""
         box = (self.left, self.top, self.left + self.side, self.top + self.side)
-        return picture.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS, box)
+        small = picture.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS, box)
+        return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 
 EDITS = (
-    Edit("hopper.jpg", "hopper-mask.png", 116, 40, 300),
-    Edit("astronaut.png", "astronaut-half-mask.png", 106, 0, 260),
-    Edit("meadow.jpg", "meadow-mask.png", 288, 212, 300),
-    Edit("bridge.jpg", "bridge-mask.png", 70, 0, 400),
+    Edit("glasses", "hopper.jpg", "hopper-mask.png", 116, 40, 300),
+    Edit("half", "astronaut.png", "astronaut-half-mask.png", 106, 0, 260),
+    Edit("boulder", "meadow.jpg", "meadow-mask.png", 288, 212, 300),
+    Edit("cables", "bridge.jpg", "bridge-mask.png", 70, 0, 400),
 )
 
 
@@ -52,18 +59,12 @@ def main() -> None:
             rows.append(row(edit, url))
             print(f"{edit.photo}: edited")
     columns = ["photo", "hole", *(f"result {k + 1}" for k in range(SHOWN))]
-    step = SIDE_PX + GAP_PX
-    sheet = Image.new("RGB", (len(columns) * step - GAP_PX, HEAD_PX + len(rows) * step - GAP_PX), "white")
-    for x, title in enumerate(columns):
-        ImageDraw.Draw(sheet).text((x * step + 2, 2), title, fill="black")
-    for y, pictures in enumerate(rows):
-        for x, picture in enumerate(pictures):
-            sheet.paste(picture, (x * step, HEAD_PX + y * step))
+    sheet = picture_grid(rows, columns, [edit.name for edit in EDITS])
     sheet.save(OUT, quality=88, optimize=True)
     print(f"{OUT.relative_to(ROOT)}: {OUT.stat().st_size // 1000} kB")
 
 
-def row(edit: Edit, url: str) -> list[Image.Image]:
+def row(edit: Edit, url: str) -> list[Tensor]:
     """The photo, the hole and the first results of one edit."""
     photo, mask = Image.open(EXAMPLES / edit.photo).convert("RGB"), Image.open(EXAMPLES / edit.mask).convert("L")
     painted = photo.copy()

@@ -34,8 +34,9 @@ from ediffuser.evaluation.holes import HOLE_SEED, HOLES, SMOOTH, draw_holes
 from ediffuser.evaluation.making import method
 from ediffuser.evaluation.plan import MODEL, Plan
 from ediffuser.evaluation.record import Record
-from ediffuser.evaluation.report import notes
+from ediffuser.evaluation.report import cell, notes
 from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.seam import SEAM
 from ediffuser.evaluation.summary import figures
 from ediffuser.model import Framing, Model
 from ediffuser.runtime.errors import BadInputError
@@ -51,7 +52,7 @@ AIMS: Mapping[Framing, Mapping[str, float]] = {
 SEAM_AIM = 1.25
 """The largest step across the border of a smooth hole, over that of the untouched picture."""
 
-DISTANCE, SEAM = "ST-LPIPS", "step across the border"
+DISTANCE = "ST-LPIPS"
 COMPARED = (DISTANCE, "FD", "KD")
 SHOWN = (*COMPARED, "PSNR in the hole", SEAM, f"diversity, {DISTANCE}")
 
@@ -185,7 +186,7 @@ def table(found: Sequence[Figure], name: str) -> str:
     unit = next(iter(cells.values())).unit
     lines = [[f"{name}{unit and f', {unit}'}", *holes], ["---"] * (len(holes) + 1)]
     for who in dict.fromkeys(who for who, _ in cells):
-        lines.append([who, *(cell(cells.get((who, hole))) for hole in holes)])
+        lines.append([who, *(cell(cells[who, hole]) if (who, hole) in cells else "" for hole in holes)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -198,15 +199,6 @@ def judged(found: Sequence[Figure], framing: Framing) -> Iterator[Verdict]:
         ratio = of[name, hole, MODEL] / others[best] if others[best] > 0 else None
         yield Verdict(name, hole, best, ratio, AIMS[framing].get(hole))
     yield Verdict(SEAM, SMOOTH, "the untouched pictures", of.get((SEAM, SMOOTH, MODEL)), SEAM_AIM)
-
-
-def cell(figure: Figure | None) -> str:
-    """One cell of a table, with its interval if it has one."""
-    if figure is None:
-        return ""
-    digits = 1 if figure.unit == "dB" else 4 if figure.value < 0.02 else 3
-    interval = "" if figure.low is None else f" [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
-    return f"{figure.value:.{digits}f}{interval}"
 
 
 def made(model: Model) -> dict[str, str]:

@@ -47,11 +47,11 @@ def table(found: Sequence[Figure]) -> str:
 
 def _table(group: str, found: Sequence[Figure]) -> str:
     methods, names = dict.fromkeys(f.method for f in found), dict.fromkeys(_title(f) for f in found)
-    cells = {(figure.method, _title(figure)): _cell(figure) for figure in found}
+    cells = {(figure.method, _title(figure)): cell(figure) for figure in found}
     corner = f"{group} holes" if group else ""
     if len(methods) == 1:
         lines = [[corner or "figure", "value [95 %]", "pictures"], ["---"] * 3]
-        lines += [[_title(figure), _cell(figure), str(figure.count)] for figure in found]
+        lines += [[_title(figure), cell(figure), str(figure.count)] for figure in found]
     else:
         lines = [[corner, *names], ["---"] * (len(names) + 1)]
         lines += [[method, *(cells.get((method, name), "") for name in names)] for method in methods]
@@ -63,7 +63,8 @@ def _title(figure: Figure) -> str:
     return f"{figure.name}{f', {figure.unit}' if figure.unit else ''} {arrow}"
 
 
-def _cell(figure: Figure) -> str:
+def cell(figure: Figure) -> str:
+    """A figure with its interval, if it has one."""
     digits = 1 if figure.unit in ("dB", "calls") else 4
     interval = "" if figure.low is None else f" [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
     return f"{figure.value:.{digits}f}{interval}"

@@ -12,6 +12,9 @@ from torch import Tensor
 from ediffuser.evaluation.figures import Figure, bootstrap
 from ediffuser.runtime.errors import BadInputError
 
+SEAM = "step across the border"
+"""The name of the figure."""
+
 
 def border_steps(pictures: Tensor, holes: Tensor) -> Tensor:
     """The mean step from a pixel of the hole to a neighbour outside it, right, left, above or below.
@@ -50,7 +53,7 @@ def seam_figure(steps: Tensor, untouched: Tensor, *, group: str, method: str) ->
     value, ends = _ratio(both[None]).item(), bootstrap(both, statistic=_ratio)
     # Where nearly all untouched steps are 0, a draw of pictures may have no other: then there is no interval.
     low, high = ends if all(map(math.isfinite, ends)) else (None, None)
-    return Figure("step across the border", value, low, high, "one", "x", len(both), "", "", group, method)
+    return Figure(SEAM, value, low, high, "one", "x", len(both), "", "", group, method)
 
 
 def _ratio(both: Tensor) -> Tensor:
