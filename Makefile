@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 # A file of tests on each core, on four at most, every process with one thread.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 PAGE := src/ediffuser/server/page/index.html
 PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts
@@ -64,6 +64,7 @@ format: $(VENV)/.dev ## format the code and mend what can be mended automaticall
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## run every benchmark, one after the other
+	$(INSTALL) ".[dev,bench]"
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean: ## remove caches and build products; keeps .venv, runs/ and out/

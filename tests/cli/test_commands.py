@@ -13,6 +13,7 @@ from ediffuser.cli import main
 from ediffuser.cli.common import SamplerOptions
 from ediffuser.diffusion.schedules import CosineBetas
 from ediffuser.editing.compose import grow
+from ediffuser.editing.encode import GENERATED
 from ediffuser.model import ModelConfig, model_files
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.checkpoint import write_checkpoint
@@ -168,6 +169,7 @@ def test_colorize_and_generate_write_pictures(folder, tmp_path, capsys):
     assert size_of(tmp_path / "c.png") == (30, 40)
     options = ["--model", folder / "free", "--count", 3, "--sampler", "ddim steps=2 eta=0.5"]
     assert run("generate", "-o", tmp_path / "many", *options) == 0
+    assert all(GENERATED.encode() in path.read_bytes() for path in (tmp_path / "many").iterdir())
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [f"picture-{k}.png" for k in (1, 2, 3)]
 
 

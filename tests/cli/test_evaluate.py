@@ -112,18 +112,35 @@ def test_colorization_has_its_grey_baseline_and_keeps_the_luma(folder, tmp_path)
 
 def test_generation_is_compared_as_a_set_and_measured_by_likelihood_and_speed(folder, tmp_path):
     options = ("--nll", "vlb", "--speed")
-    _, figures = evaluated(folder, tmp_path / "out", "free", "generation", *options)
+    context, figures = evaluated(folder, tmp_path / "out", "free", "generation", *options)
     names = {name for _, _, name in figures}
     assert {"KD", "precision", "recall", "density", "coverage", "NLL (VLB)", "NFE", "time for a batch"} <= names
     assert figures["model", "", "NLL (VLB)"].unit == "bits/dim"
     assert figures["model", "", "time for a batch"].value > 0
+    assert context["machine"].startswith("cpu, ")
+    assert (context["reference_count"], context["looked_at"]) == (8, "bilinear to 224 x 224, antialiased")
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert " ± " in table
+    assert f"of 64 pictures, mean ± standard deviation of 10 batches, on {context['machine']}" in table
     assert not names & {"FID", "FD", "KID", "LPIPS"}
 
 
 def test_a_likelihood_of_more_pictures_than_there_are_is_refused(folder, tmp_path, capsys):
     options = ("--data", folder / "pictures", "--task", "generation", "--out", tmp_path / "out", "--count", 9)
     assert run(folder / "free", *options, *SAMPLER, "--features", "none", "--nll", "vlb") == 2
-    assert "the likelihood is that of the first 9 pictures of the data, which has 8" in capsys.readouterr().err
+    assert "the likelihood is that of the first 9 pictures, and there are 8" in capsys.readouterr().err
+
+
+def test_a_likelihood_may_be_of_other_pictures_than_those_compared_with(folder, tmp_path):
+    options = ("--nll", "vlb", "--features", "none", "--held-out", folder / "pictures" / "hen", "--count", 4)
+    evaluated(folder, tmp_path / "out", "free", "generation", *options)
+    assert "the first 4 pictures of hen (sha256 " in (tmp_path / "out" / "table.md").read_text()
+
+
+@pytest.mark.parametrize(("options", "split"), [((), "all"), (("--split", "train"), "train")])
+def test_data_without_parts_are_called_all_unless_somebody_knows_better(folder, tmp_path, options, split):
+    context, _ = evaluated(folder, tmp_path / "out", "colour", "colorization", "--features", "none", *options)
+    assert context["split"] == split
 
 
 def test_two_runs_give_the_same_bytes_and_a_finished_one_is_not_measured_again(folder, tmp_path, capsys):

@@ -53,7 +53,13 @@ def test_below_two_thousand_pictures_there_is_a_kernel_distance_and_no_frechet_d
 
 
 def test_a_handful_of_pictures_has_no_subsets_and_no_neighbours():
-    assert set(figures(3, Stub())) == {"IS (stub)"}
+    assert set(figures(3, Stub())) == set()
+
+
+@pytest.mark.parametrize(("count", "scored"), [(499, False), (500, True)])
+def test_below_five_hundred_pictures_there_is_no_score(count, scored):
+    """Ten splits of six pictures have a score of at most six, whatever the pictures are."""
+    assert ("IS (stub)" in figures(count, Stub())) == scored
 
 
 def test_two_thousand_pictures_have_a_frechet_distance():

@@ -54,6 +54,7 @@ def test_names_must_lie_beside_it(tmp_path, names, message):
         ({"output": "classes"}, "outputs classes"),
         ({"shape": ("N", 3, "S", "S")}, "S from 8 to 1024"),
         ({"shape": ("N", 1, 8, 8)}, "S from 8 to 1024"),
+        ({"shape": (8, 3, 8, 8)}, "takes 8 pictures at once, not one"),
     ],
 )
 def test_another_interface_is_bad_input(tmp_path, changes, message):

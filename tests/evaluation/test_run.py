@@ -7,6 +7,7 @@ import signal
 import pytest
 import torch
 from evaluations import Killable
+from pydantic import ValidationError
 
 import ediffuser
 from ediffuser.conditioning import RePaint
@@ -15,19 +16,20 @@ from ediffuser.evaluation.classical import telea
 from ediffuser.evaluation.frechet import frechet_distance
 from ediffuser.evaluation.holes import HOLES, compose, draw_holes
 from ediffuser.evaluation.kid import kernel_distance
+from ediffuser.evaluation.likelihoods import bits_per_dim
 from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import MODEL, REFERENCE, Piece, Plan
 from ediffuser.evaluation.record import Looker, Record, claim_plan
 from ediffuser.evaluation.run import evaluate
-from ediffuser.evaluation.sets import set_figures
+from ediffuser.evaluation.sets import halves, set_figures
 from ediffuser.evaluation.similarity import psnr_db
 from ediffuser.evaluation.summary import figures, scores
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.lock import only_one
 from ediffuser.runtime.pixels import from_uint8, to_uint8
 from ediffuser.runtime.signals import Stop
-from ediffuser.samplers import Ddim, ProbabilityFlow
+from ediffuser.samplers import Ancestral, Ddim, ProbabilityFlow
 from ediffuser.tasks import Colorization, Inpainting, Unconditional
 
 FEW = Ddim(steps=2, eta=1)
@@ -209,6 +211,71 @@ def test_results_never_meet_their_own_originals_in_a_kernel_distance(plan, tmp_p
         naive.append(kernel_distance(real, real)[0])
     for values, low, high in ((torch.tensor(found), -3, 3), (torch.tensor(naive), -1e9, -3)):
         assert low < values.mean() / (values.std() / len(values) ** 0.5) < high
+
+
+def test_classes_that_come_in_turn_fall_into_both_halves_of_a_kernel_distance(plan, tmp_path):
+    """With two classes, at even and at odd places, results that equal their originals are no other set of pictures."""
+    count = 200
+    wanted = plan(count=count, batch=count)
+    looker = Looker(name="noise", sha256="0", family="noise")
+    record = Record(
+        plan=wanted, model_sha256="0", data_sha256="0", data_count=count, resize="as stored", features=looker
+    )
+    real = torch.randn(count, 4, generator=torch.Generator().manual_seed(0)) + 3 * (torch.arange(count) % 2)[:, None]
+    parts = Parts(tmp_path)
+    parts.write(Piece(REFERENCE, 0, count), Moments.of(real).to_tensors() | {"features": real})
+    (piece,) = (piece for piece in wanted.pieces() if piece.method == MODEL)
+    parts.write(piece, {"features": real})
+    (figure,) = (figure for figure in set_figures(record, parts).of([piece]) if figure.name == "KD")
+    assert figure.low < 0 < figure.high
+    assert kernel_distance(real[::2], real[1::2])[0] > 100 * abs(figure.value)
+
+
+@pytest.mark.parametrize("count", [4, 7, 500])
+def test_the_halves_are_all_pictures_each_once(count):
+    first, second = halves(count)
+    assert sorted([*first.tolist(), *second.tolist()]) == list(range(count))
+    assert len(second) - len(first) in (0, 1)
+    assert torch.equal(first, halves(count)[0])
+
+
+# --------------------------------------------------------------------------------------------- likelihood
+
+
+def bits(out):
+    return torch.cat([each.values["bits"] for each in scores(out) if "bits" in each.values])
+
+
+def test_the_bound_is_over_the_steps_of_an_ancestral_sampler(plan, trained, photos, tmp_path):
+    run(plan(Unconditional(), sampler=Ancestral(steps=2), nll="vlb", likely=5), tmp_path / "few")
+    run(plan(Unconditional(), sampler=FEW, nll="vlb", likely=5), tmp_path / "all")
+    model = ediffuser.load(str(trained(Unconditional())), device="cpu", precision="float32")
+    levels = ImageFolder(path=str(photos), resolution=32).open().batch(range(5))
+    for name, steps, said in (("few", 2, "by the bound over 2 steps"), ("all", None, "by the bound over all steps")):
+        wanted = bits_per_dim(model, levels, [(0, k) for k in range(5)], None, "vlb", steps=steps)
+        assert torch.allclose(bits(tmp_path / name), wanted.value, rtol=1e-4)
+        assert said in (tmp_path / name / "table.md").read_text()
+    assert not torch.allclose(bits(tmp_path / "few"), bits(tmp_path / "all"), rtol=1e-2)
+
+
+def test_the_likelihood_of_held_out_pictures_is_theirs(plan, photos, tmp_path):
+    few = tmp_path / "held-out"
+    few.mkdir()
+    for path in sorted(photos.iterdir())[-4:]:
+        (few / path.name).write_bytes(path.read_bytes())
+    others = ImageFolder(path=str(few), resolution=32)
+    free = plan(Unconditional(), nll="vlb", likely=4)
+    run(dataclasses.replace(free, held_out=others), tmp_path / "out")
+    run(dataclasses.replace(free, data=others, count=4), tmp_path / "alone")
+    assert torch.equal(bits(tmp_path / "out"), bits(tmp_path / "alone"))
+    assert f"the first 4 pictures of {few.name} (sha256 " in (tmp_path / "out" / "table.md").read_text()
+    assert str(tmp_path) not in (tmp_path / "out" / "plan.json").read_text()
+
+
+@pytest.mark.parametrize(("task", "nll"), [(Unconditional(), None), (Inpainting(), "vlb")])
+def test_held_out_pictures_are_for_a_likelihood_of_generation_alone(plan, task, nll):
+    with pytest.raises(ValidationError, match="for the likelihood of generation"):
+        plan(task, held_out=ImageFolder(path="x", resolution=32), nll=nll)
 
 
 # ------------------------------------------------------------------------------------------------ how it ends

@@ -12,7 +12,7 @@ from ediffuser.recipes import RECIPES
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import AnySampler
 from ediffuser.studies import SIZES, STUDIES, study
-from ediffuser.studies.commands import study_command
+from ediffuser.studies.commands import evaluation_command, study_command
 from ediffuser.studies.inputs import inputs_of
 from ediffuser.studies.published import PUBLISHED
 from ediffuser.studies.study import text
@@ -124,8 +124,14 @@ def test_data_that_are_missing_or_misnamed_are_said(train, held_out, message):
         inputs_of(study("cifar10-color", "small"), train, held_out)
 
 
-def test_pictures_from_nothing_need_no_held_out_ones():
-    assert inputs_of(study("cifar10-unconditional", "small"), ["cifar10=c.zip"], []).train == {"cifar10": "c.zip"}
+def test_pictures_from_nothing_need_held_out_ones_for_their_likelihood():
+    free = study("cifar10-unconditional", "small")
+    with pytest.raises(BadInputError, match="add --held-out cifar10=PATH"):
+        inputs_of(free, ["cifar10=c.zip"], [])
+    given = inputs_of(free, ["cifar10=c.zip"], ["cifar10=t.zip"])
+    command = next(evaluation_command(cell, given, Path("runs")) for cell in free.cells if cell.nll)
+    assert "--data c.zip --split train" in command
+    assert "--held-out t.zip" in command
 
 
 def test_an_unknown_study_ends_with_2_and_names_the_nearest(capsys):

@@ -1,6 +1,7 @@
 """A study from one command: it takes what is there, survives kills, and reports what there is."""
 
 import hashlib
+import json
 import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -143,13 +144,40 @@ def test_rows_of_a_model_that_was_trained_anew_since_are_refused(place, monkeypa
     assert list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
 
 
-def test_rows_that_were_measured_in_another_way_are_refused(place, monkeypatch):
-    monkeypatch.chdir(_desk(place, "otherwise"))
+@pytest.mark.parametrize(
+    ("was", "other", "said"),
+    [
+        ('"likely": 128', '"likely": 64', "likely 64, and the study wants 128"),
+        ('"eta": 0.0', '"eta": 1.0', r"sampler Ddim\(.*eta=1.0.*and the study wants Ddim\(.*eta=0.0.*"),
+        ('"split": "test"', '"split": "train"', "split train, and the study wants test"),
+    ],
+)
+def test_rows_that_were_measured_in_another_way_are_refused(place, monkeypatch, was, other, said):
+    monkeypatch.chdir(_desk(place, said.split()[0]))
     shutil.copytree(place / "once/runs", OUT)
     plan = OUT / "evaluations" / tiny.study().cells[0].name / "plan.json"
-    plan.write_text(plan.read_text().replace('"likely": 128', '"likely": 64'))
-    with pytest.raises(BadInputError, match="was measured with likely 64, and the study wants 128; remove it"):
+    assert was in plan.read_text()
+    plan.write_text(plan.read_text().replace(was, other))
+    with pytest.raises(BadInputError, match=f"was measured with {said}; remove it"):
         list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
+
+
+def test_rows_are_not_added_to_those_that_other_networks_looked_at(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "looked"))
+    shutil.copytree(place / "once/runs", OUT)
+    first, second = (OUT / "evaluations" / cell.name for cell in tiny.study().cells[:2])
+    shutil.rmtree(second)
+    plan = json.loads((first / "plan.json").read_text())
+    plan["features"]["sha256"], plan["features"]["name"] = "0" * 64, "Inception"
+    (first / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(BadInputError, match="was measured with Inception, and rows that are missing would be with Eff"):
+        list(run(tiny.study(), inputs(), OUT, device="cpu"))
+
+
+def test_a_place_that_cannot_be_made_is_bad_input(place, monkeypatch):
+    monkeypatch.chdir(place / "once")
+    with pytest.raises(BadInputError, match=r"cannot make the folder .*reports: .*; choose another --out"):
+        list(run(tiny.study(), inputs(), Path("../pictures/train/00.png"), only="report", device="cpu"))
 
 
 def test_the_report_of_fewer_pictures_leaves_the_other_one_alone(place, monkeypatch):

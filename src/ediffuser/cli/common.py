@@ -11,6 +11,7 @@ from tyro.conf import arg
 from ediffuser.cli.options import override, parse_component
 from ediffuser.conditioning import AnyConditioning, Conditioning
 from ediffuser.editing import Photo, encode_photo
+from ediffuser.editing.encode import GENERATED
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
 from ediffuser.runtime.pixels import to_uint8
@@ -90,5 +91,5 @@ def save_tensors(images: torch.Tensor, paths: list[Path]) -> None:
     """Writes generated pictures, float (B, C, H, W) in [-1, 1]."""
     pixels = to_uint8(images.cpu()).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
     for picture, path in zip(pixels, paths, strict=True):
-        write_atomically(path, encode_photo(Photo(picture.copy(), None), path))
+        write_atomically(path, encode_photo(Photo(picture.copy(), None), path, source_type=GENERATED))
         print(path)

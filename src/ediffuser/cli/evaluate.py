@@ -21,7 +21,7 @@ from ediffuser.evaluation.run import Progress
 from ediffuser.evaluation.run import evaluate as measure
 from ediffuser.model import ModelConfig, load_config
 from ediffuser.runtime.device import PrecisionName
-from ediffuser.runtime.distributed import processes
+from ediffuser.runtime.distributed import LONG_PATIENCE, processes
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.signals import stop_on_signals
 from ediffuser.zoo import find
@@ -37,7 +37,8 @@ def evaluate(
     out: Path | None = None,
     count: int = 500,
     compared: int = COMPARED,
-    split: Literal["train", "test"] = "test",
+    split: Literal["train", "test"] | None = None,
+    held_out: str | None = None,
     holes: str | None = None,
     baselines: str | None = None,
     variations: int = 4,
@@ -67,7 +68,9 @@ def evaluate(
         out: Where the evaluation lies; runs/evaluations/MODEL-TASK if not given.
         count: How many pictures, the first ones; below 2000 there is no Fréchet distance, but a kernel distance.
         compared: For generation: with how many pictures of the data the model's are compared.
-        split: Which part of the data, where they have parts.
+        split: Which part of the data, where they have parts; if not given, train for generation, else test.
+        held_out: With --nll for generation, whose likelihood is measured: pictures that were not trained on. Without
+            it, that of the data.
         holes: Kinds of holes, of thin,brush,box,half,mixed,smooth; all if not given.
         baselines: What to compare with, of telea,navier-stokes,biharmonic for inpainting and grey for colorization;
             all if not given, none if "none".
@@ -87,15 +90,17 @@ def evaluate(
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
-    with processes() as group, stop_on_signals() as stop:
+    with processes(LONG_PATIENCE) as group, stop_on_signals() as stop:
         with group.together():
             choice = GroupChoice.of(bias, columns)
             config = load_config(find(model))
+            pictures = _data(data, config, split or ("train" if task == "generation" else "test"))
             plan = _plan(
                 model=model,
                 task=task,
-                data=_data(data, config, split),
-                split=split,
+                data=pictures,
+                split=split or getattr(pictures, "split", "all"),
+                held_out=held_out and _data(held_out, config, "test"),
                 count=count,
                 compared=compared,
                 seed=seed,

@@ -16,6 +16,9 @@ from ediffuser.evaluation.reference import Reference
 
 SPLITS = 10
 
+FEWEST_IN_A_SPLIT = 50
+"""A score of fewer pictures is far too low, by another amount for each number, and its interval hides that."""
+
 FEWEST = 4
 """Pictures on each side without which there are no subsets and no third neighbours."""
 
@@ -49,11 +52,12 @@ def distribution_figures(
         The figures, in that order and the score last. Those that need more pictures than there are, are left out.
     """
     count, compared = min(real.moments.count, fake.count), min(len(real.features), len(vectors))
+    scored = fake.count >= SPLITS * FEWEST_IN_A_SPLIT
     found = chain(
         _frechet(real.moments, fake, features) if count >= MINIMUM_FOR_FRECHET else (),
         _kernel(real.features, vectors, features, seed) if compared >= FEWEST else (),
         _shares(real.features, vectors) if compared >= FEWEST else (),
-        () if probabilities is None else _score(probabilities, features, seed),
+        _score(probabilities, features, seed) if probabilities is not None and scored else (),
     )
     place: dict[str, Any] = {
         "features": features.name,
@@ -81,8 +85,7 @@ def _shares(real: Tensor, fake: Tensor) -> Iterator[_Values]:
 
 
 def _score(probabilities: Tensor, features: Named, seed: int) -> Iterator[_Values]:
-    splits = min(SPLITS, len(probabilities))
-    mean, low, high = inception_score(probabilities, splits, seed)
+    mean, low, high = inception_score(probabilities, SPLITS, seed)
     yield _values(score_name(features), mean, "high", len(probabilities), low, high)
 
 

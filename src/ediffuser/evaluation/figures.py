@@ -42,6 +42,9 @@ class Context:
         seed: Of all noise.
         sampler: Its settings.
         nfe: Calls of the network for one picture, on average.
+        reference_count: How many of its pictures, as a set.
+        looked_at: How pictures are brought to the size of the network whose features are compared; "" without one.
+        machine: Where seconds were measured; "" where none were.
     """
 
     model: str
@@ -56,6 +59,9 @@ class Context:
     seed: int
     sampler: str
     nfe: float
+    reference_count: int = 0
+    looked_at: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class Figure:
         features_sha256: Of its weights.
         group: The part of the pictures, such as a kind of hole; empty for all.
         method: What made the pictures; empty for the model itself.
+        deviation: Of a time, the standard deviation of its batches; None for what has an interval or nothing.
 
     Raises:
         ValueError: If the name belongs to other features.
@@ -90,6 +97,7 @@ class Figure:
     features_sha256: str
     group: str = ""
     method: str = ""
+    deviation: float | None = None
 
     def __post_init__(self) -> None:
         network = NAMED_AFTER.get(self.name, "")

@@ -67,7 +67,10 @@ class GroupClassifier:
         return torch.tensor([int(row.argmax()) for row in rows], dtype=torch.int64)
 
     def _logits(self, image: np.ndarray) -> np.ndarray:
-        (logits,) = self._session.run(["logits"], {"pictures": image})
+        try:
+            (logits,) = self._session.run(["logits"], {"pictures": image})
+        except Exception as error:  # its errors have no common base
+            raise BadInputError(f"the classifier '{self.name}' cannot look at one picture: {WANTED}") from error
         if logits.shape != (1, len(self.names)) or not np.isfinite(logits).all():
             raise BadInputError(
                 f"the classifier '{self.name}' put out {logits.shape} numbers, perhaps not all finite, for one picture "
@@ -121,6 +124,8 @@ def _checked_side(session: Any, path: Path, count: int) -> int:  # noqa: ANN401
     if inputs["pictures"].type != "tensor(float)" or outputs["logits"].type != "tensor(float)":
         raise BadInputError(f"the classifier '{path}' does not take and give float32: {WANTED}")
     side = shape[-1]
+    if isinstance(shape[0], int) and shape[0] != 1:
+        raise BadInputError(f"the classifier '{path}' takes {shape[0]} pictures at once, not one: {WANTED}")
     if len(shape) != 4 or shape[1] != 3 or shape[2] != side or not isinstance(side, int) or not 8 <= side <= 1024:
         raise BadInputError(f"'pictures' of the classifier '{path}' has the shape {shape}: {WANTED}, S from 8 to 1024")
     if len(width) != 2 or (isinstance(width[1], int) and width[1] != count):

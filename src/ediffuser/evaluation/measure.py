@@ -34,12 +34,29 @@ class Evaluation:
         model: The model.
         pictures: The data.
         sight: The networks that look at pictures.
+        held_out: Whose likelihood is measured, if that is not the data's.
     """
 
     plan: Plan
     model: Model
     pictures: Pictures
     sight: Sight
+    held_out: Pictures | None = None
+
+    @property
+    def likely(self) -> Pictures:
+        """Whose likelihood is measured."""
+        return self.held_out or self.pictures
+
+    @property
+    def used(self) -> int:
+        """How many pictures of the data the figures depend on, the first ones."""
+        bits = self.plan.nll is not None and self.held_out is None
+        everything = self.sight.groups is not None and self.plan.task == "generation"
+        return max(
+            len(self.pictures) if everything else self.compared_with,
+            min(self.plan.likely, self.plan.count) if bits else 0,
+        )
 
     @property
     def compared_with(self) -> int:
@@ -93,8 +110,9 @@ class Evaluation:
         return {"group": torch.cat(found)}
 
     def _likelihood(self, piece: Piece) -> Measured:
-        levels, keys = self.pictures.batch(piece.indices), self._keys(piece.indices)
-        found = bits_per_dim(self.model, levels, keys, self._holes(piece, levels), self.plan.nll)
+        levels, keys = self.likely.batch(piece.indices), self._keys(piece.indices)
+        holes, (steps, variance) = self._holes(piece, levels), self.plan.bound
+        found = bits_per_dim(self.model, levels, keys, holes, self.plan.nll, steps=steps, variance=variance)
         return {"bits": found.value}
 
     def _speed(self) -> Measured:

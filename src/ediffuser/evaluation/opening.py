@@ -39,8 +39,9 @@ def open_evaluation(plan: Plan, device: str = "auto", group: Processes = ALONE) 
     shape = tuple(pictures.batch([0]).shape[1:])
     if shape != model.shape:
         raise BadInputError(f"the data's pictures have shape {shape}; the model's have {model.shape}")
-    _check_likelihood(plan, model, len(pictures))
-    evaluation = Evaluation(plan, model, pictures, _sight(plan, place))
+    held_out = classes_in_turn(plan.held_out.open()) if plan.held_out else None
+    _check_likelihood(plan, model, len(held_out or pictures))
+    evaluation = Evaluation(plan, model, pictures, _sight(plan, place), held_out)
     evaluation.try_out()
     return evaluation
 
@@ -54,8 +55,8 @@ def _check_likelihood(plan: Plan, model: Model, available: int) -> None:
     likely = min(plan.likely, plan.count)
     if plan.nll and likely > available:
         raise BadInputError(
-            f"the likelihood is that of the first {likely} pictures of the data, which has {available}; give a --count "
-            "of at most that, or more data"
+            f"the likelihood is that of the first {likely} pictures, and there are {available}; give a --count of at "
+            "most that, or more pictures"
         )
 
 

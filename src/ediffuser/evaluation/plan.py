@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 
 from ediffuser.conditioning import AnyConditioning
 from ediffuser.data import DataSet
+from ediffuser.diffusion.reverse_variance import ReverseVariance
 from ediffuser.evaluation.classical import CLASSICAL
 from ediffuser.evaluation.holes import KINDS
 from ediffuser.generate import DEFAULT_SAMPLER, FREE_SAMPLER
 from ediffuser.runtime.component import component
 from ediffuser.runtime.device import PrecisionName
-from ediffuser.samplers import AnySampler, Sampler
+from ediffuser.samplers import Ancestral, AnySampler, Sampler
 
 TaskName = Literal["inpainting", "colorization", "generation"]
 
@@ -54,6 +55,7 @@ class Plan:
         diverse: Of how many pictures, the first ones.
         nll: Bits per dimension by the variational bound or by the ODE; None for no likelihood.
         likely: Of how many pictures, the first ones.
+        held_out: For generation: whose likelihood is measured, if not that of `data`, which a model may know.
         classifier: An ONNX file that tells the groups of pictures (`GroupClassifier`), to see how they change.
         speed: Whether to measure seconds, by the dissertation's protocol; these differ from run to run.
         precision: Of the network's convolutions and matrix products.
@@ -77,6 +79,7 @@ class Plan:
     diverse: Annotated[int, Field(ge=1)] = 64
     nll: Literal["vlb", "ode"] | None = None
     likely: Annotated[int, Field(ge=1)] = 128
+    held_out: DataSet | None = None
     classifier: str | None = None
     speed: bool = False
     precision: PrecisionName = "auto"
@@ -94,6 +97,8 @@ class Plan:
                 raise ValueError(f"a {what} is named twice: {', '.join(names)}")
         if self.task == "inpainting" and not self.holes:
             raise ValueError(f"inpainting needs at least one kind of hole of {', '.join(KINDS)}")
+        if self.held_out and (self.task != "generation" or self.nll is None):
+            raise ValueError("held-out pictures beside the data are for the likelihood of generation: give nll, too")
         return self
 
     @property
@@ -105,6 +110,12 @@ class Plan:
     def way(self) -> Sampler:
         """The sampler."""
         return self.sampler or usual_way(self.task)
+
+    @property
+    def bound(self) -> tuple[int | None, ReverseVariance]:
+        """Steps and variances of the variational bound: the sampler's, where it is the chain that the bound is of."""
+        way = self.way
+        return (way.steps, way.variance) if isinstance(way, Ancestral) else (None, "auto")
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pydantic
 
+from ediffuser.data import DataSet
 from ediffuser.evaluation.features import Features
 from ediffuser.evaluation.groups import GroupClassifier
 from ediffuser.evaluation.holes import HOLE_SEED, HOLE_SET
@@ -26,7 +27,7 @@ from ediffuser.zoo import find
 
 PLAN = "plan.json"
 
-PLACES = frozenset({"plan.model", "plan.data.path", "plan.classifier"})
+PLACES = frozenset({"plan.model", "plan.data.path", "plan.held_out.path", "plan.classifier"})
 """Where things lie says nothing of what they are; the sums do."""
 
 RESIZED_KINDS = ("image_folder", "celeba_hq")
@@ -77,7 +78,8 @@ class Record:
         data_count: How many pictures the results are compared with as a set.
         resize: How the data's pictures were brought to the model's size.
         hole_set: Name and version of the fixed holes, and their seed; empty without holes.
-        counted: Which numbers of a picture a likelihood is of; empty without one.
+        counted: Which numbers of a picture a likelihood is of, and how it was found; empty without one.
+        likely_sha256: Of the decoded pictures that it is of, where these are not the data.
         features: Whose features are compared.
         distance: The perceptual distance.
         classifier: Who tells the groups of pictures.
@@ -92,6 +94,7 @@ class Record:
     resize: str
     hole_set: str = ""
     counted: str = ""
+    likely_sha256: str = ""
     features: Looker | None = None
     distance: Looker | None = None
     classifier: Looker | None = None
@@ -104,11 +107,12 @@ class Record:
         return cls(
             plan=_placeless(plan, str(evaluation.model.precision).removeprefix("torch.")),
             model_sha256=weights_sha256(find(plan.model)),
-            data_sha256=fingerprint(evaluation.pictures, evaluation.compared_with),
+            data_sha256=fingerprint(evaluation.pictures, evaluation.used),
             data_count=evaluation.compared_with,
             resize=_resize(plan),
             hole_set=f"{HOLE_SET}, seed {HOLE_SEED}" if plan.task == "inpainting" else "",
-            counted=COUNTED[evaluation.model.config.task.kind, plan.nll] if plan.nll else "",
+            counted=_counted(evaluation),
+            likely_sha256=fingerprint(evaluation.held_out, _likely(plan)) if evaluation.held_out else "",
             features=None if sight.features is None else Looker.of_features(sight.features),
             distance=None if sight.distance is None else Looker.of_distance(sight.distance),
             classifier=None if sight.groups is None else Looker.of_groups(sight.groups),
@@ -151,13 +155,30 @@ def claim_plan(record: Record, out: Path) -> None:
     write_atomically(out / PLAN, to_json(record, Record).encode())
 
 
+def _counted(evaluation: Evaluation) -> str:
+    plan = evaluation.plan
+    if not plan.nll:
+        return ""
+    steps, _ = plan.bound
+    over = f", by the bound over {steps} steps" if plan.nll == "vlb" and steps else ""
+    return COUNTED[evaluation.model.config.task.kind, plan.nll] + over
+
+
+def _likely(plan: Plan) -> int:
+    return min(plan.likely, plan.count)
+
+
+def _nameless(data: DataSet) -> DataSet:
+    return dataclasses.replace(data, path=Path(data.path).name)
+
+
 def _placeless(plan: Plan, precision: str) -> Plan:
-    data = dataclasses.replace(plan.data, path=Path(plan.data.path).name)
     names = {"bfloat16": "bf16"}
     return dataclasses.replace(
         plan,
         model=Path(plan.model).name,
-        data=data,
+        data=_nameless(plan.data),
+        held_out=plan.held_out and _nameless(plan.held_out),
         sampler=plan.way,
         baselines=plan.methods,
         classifier=plan.classifier and Path(plan.classifier).name,

@@ -10,10 +10,9 @@ from PIL import Image
 
 from ediffuser.evaluation.figures import Context, Figure
 from ediffuser.evaluation.parts import Parts
-from ediffuser.evaluation.plan import SPEED, Piece
 from ediffuser.evaluation.record import Record
 from ediffuser.evaluation.sheet import sheet
-from ediffuser.evaluation.speed import batch_size
+from ediffuser.evaluation.speed import BATCHES, TIME, batch_size
 from ediffuser.evaluation.summary import figures
 from ediffuser.runtime.files import write_atomically
 
@@ -31,10 +30,8 @@ def write_report(out: Path) -> None:
     record = Record.read(out)
     context, found = figures(out)
     content = {"context": dataclasses.asdict(context), "figures": [dataclasses.asdict(figure) for figure in found]}
-    parts = Parts(out)
-    machine = parts.read(Piece(SPEED, 0, 0))["machine"].numpy().tobytes().decode() if record.plan.speed else ""
-    write_atomically(out / TABLE, f"{table(found)}\n\n{notes(record, context, found, machine)}\n".encode())
-    write_atomically(out / GRID, _png(sheet(record, parts)))
+    write_atomically(out / TABLE, f"{table(found)}\n\n{notes(record, context, found)}\n".encode())
+    write_atomically(out / GRID, _png(sheet(record, Parts(out))))
     # The last one: who finds it takes the evaluation for finished.
     write_atomically(out / FIGURES, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
 
@@ -64,13 +61,15 @@ def _title(figure: Figure) -> str:
 
 
 def cell(figure: Figure) -> str:
-    """A figure with its interval, if it has one."""
+    """A figure with its interval or its deviation, if it has one."""
     digits = 1 if figure.unit in ("dB", "calls") else 4
+    if figure.deviation is not None:
+        return f"{figure.value:.{digits}f} ± {figure.deviation:.{digits}f}"
     interval = "" if figure.low is None else f" [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
     return f"{figure.value:.{digits}f}{interval}"
 
 
-def notes(record: Record, context: Context, found: Iterable[Figure], machine: str = "") -> str:
+def notes(record: Record, context: Context, found: Iterable[Figure]) -> str:
     """The lines under a table: all that its figures depend on."""
     plan = record.plan
     lookers = [
@@ -88,16 +87,29 @@ def notes(record: Record, context: Context, found: Iterable[Figure], machine: st
     if record.hole_set:
         lines.append(f"holes: {record.hole_set}; figures without 'in the hole' are over the whole picture")
     if record.counted:
-        lines.append(f"likelihood of {record.counted}, over the first {min(plan.likely, plan.count)} pictures")
+        lines.append(likelihood_note(record))
     if any(figure.name.startswith("diversity") for figure in found):
         few = min(plan.diverse, plan.count)
         lines.append(f"diversity: pairs of {plan.variations} pictures of each of the first {few} observations")
-    if machine:
-        lines.append(
-            f"time for a batch of {batch_size(plan.data.resolution)} pictures, mean and deviation of 10: {machine}"
-        )
-    lines.append("in brackets 95 % intervals over the pictures; of a time its standard deviation either way")
+    if context.machine:
+        lines.append(time_note(record, context))
+    lines.append("in brackets 95 % intervals over the pictures")
     return "  \n".join(lines)
+
+
+def likelihood_note(record: Record) -> str:
+    """What a likelihood is of, how it was found, and over which pictures."""
+    plan, way = record.plan, ""
+    if " by " not in record.counted:
+        way = ", by the bound over all steps" if plan.nll == "vlb" else ", by the ODE at a tolerance of 1e-5"
+    which = f"{plan.held_out.path} (sha256 {record.likely_sha256[:12]})" if plan.held_out else plan.data.path
+    return f"NLL of {record.counted}{way}: the first {min(plan.likely, plan.count)} pictures of {which}"
+
+
+def time_note(record: Record, context: Context) -> str:
+    """What the seconds are of."""
+    size = batch_size(record.plan.data.resolution)
+    return f"{TIME}: of {size} pictures, mean ± standard deviation of {BATCHES} batches, on {context.machine}"
 
 
 def _png(image: Image.Image) -> bytes:

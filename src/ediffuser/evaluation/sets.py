@@ -14,6 +14,7 @@ from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import REFERENCE, Piece
 from ediffuser.evaluation.record import Looker, Record
 from ediffuser.evaluation.reference import KEPT, Reference
+from ediffuser.runtime.noise import derived_seed
 
 OF_FREE_SETS = ("precision", "recall", "density", "coverage")
 """What is said of pictures from nothing only: a filled picture is close to its own original, so these are near 1."""
@@ -44,9 +45,14 @@ class SetFigures:
         """Features of the reference, and of these results, that a kernel distance compares.
 
         A result is like its own original, so a kernel distance of both whole sets counts 1/N of pairs that say nothing
-        of the sets, and is biased towards 0. Results of odd pictures against originals of even ones have no such pairs.
+        of the sets, and is biased towards 0. Results of one half of the pictures against originals of the other half
+        have no such pairs. The halves are drawn by lot, always the same: data whose classes come in turn have half of
+        the classes at even places.
         """
-        return (self.real.features[::2], single[1::2]) if self.paired else (self.real.features, single)
+        if not self.paired:
+            return self.real.features, single
+        originals, results = halves(min(len(self.real.features), len(single)))
+        return self.real.features[originals], single[results]
 
     def of(self, pieces: list[Piece]) -> list[Figure]:
         """The figures of the pictures of these pieces, which are one method's on one kind of hole."""
@@ -74,6 +80,12 @@ class SetFigures:
         found = [figure for figure in found if figure.name not in OF_FREE_SETS]
         found.append(distance_figure(near, self.features, group=group, method=method))
         return found + ([accuracy_figure(torch.cat(right), self.features, group=group, method=method)] if right else [])
+
+
+def halves(count: int) -> tuple[Tensor, Tensor]:
+    """So many pictures in two halves, drawn by lot: their indices, the same at every call."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(derived_seed("halves", count)))
+    return order[: count // 2].sort().values, order[count // 2 :].sort().values
 
 
 def set_figures(record: Record, parts: Parts) -> SetFigures | None:

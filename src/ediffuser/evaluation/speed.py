@@ -21,6 +21,9 @@ from ediffuser.samplers import Sampler, Step
 
 BATCHES = 10
 
+TIME = "time for a batch"
+"""What the figure is called."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -86,24 +89,23 @@ def timed_batches(
 
 
 def speed_figure(seconds: Tensor, method: str = "") -> Figure:
-    """The mean of the seconds of batches, shape (N,); the ends lie their sample deviation away, as in 4.1.4.
+    """The mean of the seconds of batches, shape (N,), with their sample deviation, as in 4.1.4.
 
     Raises:
         BadInputError: If there are not at least two batches.
     """
     if len(seconds) < 2:
         raise BadInputError(f"a standard deviation needs at least 2 batches, got {len(seconds)}")
-    mean, spread = seconds.mean().item(), seconds.std().item()
-    return Figure(
-        "time for a batch", mean, mean - spread, mean + spread, "low", "s", len(seconds), "", "", method=method
-    )
+    mean, deviation = seconds.mean().item(), seconds.std().item()
+    return Figure(TIME, mean, None, None, "low", "s", len(seconds), "", "", method=method, deviation=deviation)
 
 
 def machine_name(device: torch.device) -> str:
     """The device in words."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _wait_for(device: torch.device) -> None:

@@ -86,6 +86,7 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
     """
     record, parts = Record.read(out), Parts(out)
     found: list[Figure] = []
+    machine = ""
     calls: list[Tensor] = []
     sets = set_figures(record, parts)
     for (group, method), pieces in cells(record).items():
@@ -100,8 +101,10 @@ def figures(out: Path) -> tuple[Context, list[Figure]]:
             found += sets.of(pieces)
         calls += [values["calls"]] if "calls" in values else []
     if record.plan.speed:
-        found.append(speed_figure(parts.read(Piece(SPEED, 0, 0))["seconds"], MODEL))
-    return _context(record, torch.cat(calls).mean().item() if calls else 0.0), found
+        measured = parts.read(Piece(SPEED, 0, 0))
+        found.append(speed_figure(measured["seconds"], MODEL))
+        machine = measured["machine"].numpy().tobytes().decode()
+    return _context(record, torch.cat(calls).mean().item() if calls else 0.0, machine), found
 
 
 def named(score: Score, record: Record) -> str:
@@ -146,7 +149,7 @@ def _mean(score: Score, values: Tensor, record: Record, method: str, group: str)
     )
 
 
-def _context(record: Record, nfe: float) -> Context:
+def _context(record: Record, nfe: float, machine: str) -> Context:
     plan = record.plan
     return Context(
         model=plan.model,
@@ -161,4 +164,7 @@ def _context(record: Record, nfe: float) -> Context:
         seed=plan.seed,
         sampler=to_json(plan.way, AnySampler),
         nfe=nfe,
+        reference_count=record.data_count,
+        looked_at=record.features.resize if record.features else "",
+        machine=machine,
     )

@@ -32,6 +32,9 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, for example while the first one writes a checkpoint."""
 
+LONG_PATIENCE = timedelta(days=7)
+"""The same where each does work of its own in between, which may take hours; who dies ends the wait at once."""
+
 
 class PeerError(RuntimeError):
     """Another process of the group has failed; its own message says why."""
@@ -176,10 +179,13 @@ def restarts() -> int:
 
 
 @contextmanager
-def processes() -> Iterator[Processes]:
+def processes(patience: timedelta = PATIENCE) -> Iterator[Processes]:
     """The processes that torchrun started, or whoever sets the same variables; `ALONE` without them.
 
     Tensors on the CPU travel by gloo, those on GPUs by NCCL. The group ends with the block, however that ends.
+
+    Args:
+        patience: How long one waits for the others.
 
     Raises:
         BadInputError: If only some of the variables are set.
@@ -194,7 +200,7 @@ def processes() -> Iterator[Processes]:
     # When torchrun starts processes anew its store may be the old one, with the addresses of those that died.
     store = dist.PrefixStore(f"start-{restarts()}", store)  # pyright: ignore[reportPrivateImportUsage]  documented
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=patience)
     try:
         yield Processes(rank, world, int(os.environ["LOCAL_RANK"]), dist.group.WORLD)
     finally:

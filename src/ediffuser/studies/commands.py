@@ -33,7 +33,7 @@ def evaluation_command(cell: Cell, inputs: Inputs, out: Path) -> str:
     paths = inputs.train if free else inputs.held_out
     plan = cell.plan("", cell.model.experiment.data)
     words = ["ediffuser", "evaluate", str(run_directory(out, cell.model)), "--task", cell.task]
-    words += ["--data", paths.get(cell.model.data, "PATH"), "--split", "train" if free else "test"]
+    words += ["--data", paths.get(cell.model.data, "PATH"), "--split", plan.split]
     words += ["--count", str(cell.count), "--sampler", text(cell.sampler)]
     words += ["--compared", str(plan.compared)] if free else []
     words += ["--conditioning", text(cell.conditioning)] if cell.conditioning else []
@@ -41,5 +41,6 @@ def evaluation_command(cell: Cell, inputs: Inputs, out: Path) -> str:
     words += ["--baselines", ",".join(cell.baselines) or "none", "--variations", str(plan.variations)]
     words += ["--features", plan.features]
     words += ["--nll", plan.nll] if plan.nll else []
+    words += ["--held-out", inputs.held_out.get(cell.model.data, "PATH")] if plan.nll and free else []
     words += ["--speed"] if plan.speed else []
     return shlex.join([*words, "--out", str(out / FOLDER / cell.name)])

@@ -50,7 +50,7 @@ def evaluation_hours(cell: Cell, machine: Machine) -> float:
     """Of all that is measured of a cell."""
     plan = cell.plan("", cell.model.experiment.data)
     likely = min(plan.likely, cell.count)
-    steps = getattr(cell.model.experiment.model.schedule, "steps", 0)
+    steps = plan.bound[0] or getattr(cell.model.experiment.model.schedule, "steps", 0)
     calls = (cell.count + SPEED_PICTURES * plan.speed) * cell.nfe
     calls += {"vlb": likely * steps, "ode": BACKWARD * likely * ODE_CALLS, None: 0}[plan.nll]
     judged = cell.count * (1 + len(cell.baselines)) / machine.judged_per_s

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ediffuser.data import DataSet, data_set_at
+from ediffuser.evaluation.plan import Plan
 from ediffuser.runtime.errors import BadInputError, unknown_name
 from ediffuser.studies.study import Cell, Study, TrainedModel
 
@@ -31,16 +32,17 @@ class Inputs:
         """
         return data_set_at(self.train[model.data], model.experiment.model.network.resolution)
 
-    def judging(self, cell: Cell) -> tuple[DataSet, str]:
-        """What a cell's pictures are compared with, and which part of the data that is.
+    def plan(self, cell: Cell, model: str) -> Plan:
+        """What is measured of the model at this path.
 
-        Pictures from nothing are compared with those that were trained on, as is usual; colours and fillings are made
-        of held-out pictures and compared with those.
+        Pictures from nothing are compared with those that were trained on, as is usual, and the likelihood is that of
+        held-out ones; colours and fillings are made of held-out pictures and compared with those.
         """
-        resolution = cell.model.experiment.model.network.resolution
-        if cell.task == "generation":
-            return data_set_at(self.train[cell.model.data], resolution, flip=False), "train"
-        return data_set_at(self.held_out[cell.model.data], resolution, split="test", flip=False), "test"
+        resolution, name = cell.model.experiment.model.network.resolution, cell.model.data
+        if cell.task != "generation":
+            return cell.plan(model, data_set_at(self.held_out[name], resolution, split="test", flip=False))
+        held_out = data_set_at(self.held_out[name], resolution, split="test", flip=False) if cell.nll else None
+        return cell.plan(model, data_set_at(self.train[name], resolution, flip=False), held_out)
 
 
 def inputs_of(study: Study, train: Iterable[str], held_out: Iterable[str]) -> Inputs:
@@ -51,7 +53,7 @@ def inputs_of(study: Study, train: Iterable[str], held_out: Iterable[str]) -> In
             missing.
     """
     inputs = Inputs(_named(train, "--data"), _named(held_out, "--held-out"))
-    judged_by_others = {cell.model.data for cell in study.cells if cell.task != "generation"}
+    judged_by_others = {cell.model.data for cell in study.cells if cell.task != "generation" or cell.nll}
     for option, paths, needed in (
         ("--data", inputs.train, study.data),
         ("--held-out", inputs.held_out, [name for name in study.data if name in judged_by_others]),

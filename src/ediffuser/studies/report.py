@@ -13,6 +13,7 @@ from PIL import Image
 
 from ediffuser.evaluation.optional import optional
 from ediffuser.evaluation.report import GRID
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import write_atomically
 from ediffuser.studies.claims import Claim, Outcome, decide, summary
 from ediffuser.studies.commands import evaluation_command, study_command, training_command
@@ -24,6 +25,7 @@ from ediffuser.studies.tables import TextTable, claim_table, comparability, lite
 from ediffuser.studies.training import finished, training_log
 
 REPORTS = "reports"
+BRACKETS = "In brackets stand 95 % intervals, after ± standard deviations."
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 SHOWN_NFE = 25
 WIDEST_PX = 900
@@ -89,7 +91,10 @@ def write_report(study: Study, inputs: Inputs, out: Path) -> Path:
     """
     report = collect(study, inputs, out)
     folder, stem = out / REPORTS, f"{study.name}-{study.size}{f'-count{study.limit}' if study.limit else ''}"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from error
     for plot in report.plots:
         write_atomically(folder / f"{stem}-{plot.name}.svg", plot.svg.encode())
     for number, sample in enumerate(report.samples, start=1):
@@ -131,7 +136,7 @@ def as_html(report: Report) -> str:
     """The page: well-formed, without scripts, and with nothing in it that lies elsewhere."""
     jinja2 = optional("jinja2", "Jinja")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report, brackets=BRACKETS)
 
 
 def as_markdown(report: Report, stem: str) -> str:
@@ -144,7 +149,12 @@ def as_markdown(report: Report, stem: str) -> str:
         lines += [markdown(conclusion.table), f"{_source(conclusion.claim)}: **{conclusion.verdict}**."]
     lines += ["## Plots"] if report.plots else []
     lines += [f"![{plot.title}]({stem}-{plot.name}.svg)" for plot in report.plots]
-    lines += ["## Figures", report.comparability, *map(markdown, report.tables), *map(markdown, report.literature)]
+    lines += [
+        "## Figures",
+        f"{BRACKETS} {report.comparability}",
+        *map(markdown, report.tables),
+        *map(markdown, report.literature),
+    ]
     lines += ["## Samples"] if report.samples else []
     lines += [f"{s.title}\n\n![{s.title}]({stem}-sample-{k}.jpg)" for k, s in enumerate(report.samples, start=1)]
     return "\n\n".join([*lines, "## Runs", markdown(report.trained)]) + "\n"

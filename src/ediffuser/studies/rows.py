@@ -83,8 +83,8 @@ def every_step(model: TrainedModel, task: TaskName, size: Size) -> Cell:
 
 
 def ancestral(model: TrainedModel, task: TaskName, size: Size, steps: Iterable[int] = FAST) -> tuple[Cell, ...]:
-    """Ancestral sampling with few steps, and with the variance the model has."""
-    return tuple(row(model, task, size, Ancestral(steps=n), f"{n} steps", n, str(n)) for n in steps)
+    """Ancestral sampling with few steps and with the variance the model has, and the bound over these steps."""
+    return tuple(row(model, task, size, Ancestral(steps=n), f"{n} steps", n, str(n), nll="vlb") for n in steps)
 
 
 def ddim(model: TrainedModel, task: TaskName, size: Size, steps: Iterable[int] = FAST) -> tuple[Cell, ...]:

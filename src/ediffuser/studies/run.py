@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ediffuser.evaluation.record import weights_sha256
+from ediffuser.evaluation.features import open_features
+from ediffuser.evaluation.record import Looker, weights_sha256
 from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.similarity import open_distance
 from ediffuser.runtime.checkpoint import newest_checkpoint
 from ediffuser.runtime.errors import BadInputError, InUseError
 from ediffuser.runtime.signals import Stop
@@ -27,6 +29,9 @@ SAID_EVERY_S = 30
 
 MEASURED_BY = (
     "task",
+    "split",
+    "sampler",
+    "conditioning",
     "count",
     "compared",
     "holes",
@@ -38,7 +43,7 @@ MEASURED_BY = (
     "seed",
     "speed",
 )
-"""Settings of a row's plan that must be the study's; of which model and sampler it is, its folder's name says."""
+"""Settings of a row's plan that must be the study's; of which model it is, the sum of the weights says."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,14 @@ def _check_rows(out: Path, model: TrainedModel, cells: Sequence[Cell]) -> None:
 def _check_plan(found: Result, cell: Cell) -> None:
     wanted = cell.plan("", cell.model.experiment.data)
     there = found.record.plan if found.record else wanted
-    for setting in MEASURED_BY:
-        if getattr(there, setting) != getattr(wanted, setting):
+    different = [(name, getattr(there, name), getattr(wanted, name)) for name in MEASURED_BY]
+    if cell.nll and cell.task == "generation" and there.held_out is None:
+        different.append(("NLL of", "the data", "held-out pictures"))
+    for setting, was, wants in different:
+        if was != wants:
             raise BadInputError(
-                f"{found.directory} was measured with {setting} {getattr(there, setting)}, and the study wants "
-                f"{getattr(wanted, setting)}; remove it, and it is measured anew"
+                f"{found.directory} was measured with {setting} {was}, and the study wants {wants}; remove it, and it "
+                "is measured anew"
             )
 
 
@@ -179,7 +187,28 @@ def _models(study: Study, inputs: Inputs, out: Path, device: str, ending: _Endin
             yield _left(name, error)
 
 
+def _check_networks(study: Study, out: Path) -> None:
+    """Refuses to add rows to those that other networks looked at: "auto" takes what is at hand, and that may change."""
+    results = [(cell, read_result(out / FOLDER / cell.name)) for cell in study.cells]
+    there = [(cell, result, result.record) for cell, result in results if result and result.record]
+    if len(there) == len(results):
+        return
+    features = {name: Looker.of_features(open_features(name)) for name in {cell.features for cell, *_ in there}}
+    distances = {name: Looker.of_distance(open_distance(name)) for name in {each.plan.distance for *_, each in there}}
+    for cell, result, record in there:
+        for was, now in (
+            (record.features, features[cell.features]),
+            (record.distance, distances[record.plan.distance]),
+        ):
+            if was is not None and was != now:
+                raise BadInputError(
+                    f"{result.directory} was measured with {was.name}, and rows that are missing would be with "
+                    f"{now.name}, whose weights are at hand now; remove the rows of one of them, or those weights"
+                )
+
+
 def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _Ending) -> Iterator[str]:
+    _check_networks(study, out)
     for number, cell in enumerate(study.cells, start=1):
         directory = out / FOLDER / cell.name
         if ending or read_result(directory) is not None:
@@ -188,7 +217,7 @@ def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _
         if not finished(out, cell.model):
             yield f"{name}: left out, for its model is not trained yet"
             continue
-        plan = cell.plan(str(run_directory(out, cell.model)), *inputs.judging(cell))
+        plan = inputs.plan(cell, str(run_directory(out, cell.model)))
         said = 0.0
         try:
             for progress in evaluate(plan, directory, device=device, stop=ending.bell):

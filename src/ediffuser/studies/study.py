@@ -92,13 +92,13 @@ class Cell:
         slug = re.sub(r"[^a-z0-9.+]+", "-", " ".join(word for word in words if word).lower()).strip("-")
         return f"{self.model.name}/{slug}"
 
-    def plan(self, model: str, data: DataSet, split: str = "test") -> Plan:
-        """What is measured of the model at this path on these pictures, which are that part of the data."""
+    def plan(self, model: str, data: DataSet, held_out: DataSet | None = None) -> Plan:
+        """What is measured of the model at this path on these pictures; of held-out ones, a likelihood from nothing."""
         return Plan(
             model=model,
             task=self.task,
             data=data,
-            split=split,
+            split="train" if self.task == "generation" else "test",
             count=self.count,
             compared=max(COMPARED, self.count),
             sampler=self.sampler,
@@ -108,6 +108,7 @@ class Cell:
             features=self.features,
             variations=1,
             nll=self.nll,
+            held_out=held_out,
             speed=self.speed,
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ediffuser.evaluation.figures import Figure
-from ediffuser.evaluation.report import ARROWS
+from ediffuser.evaluation.report import ARROWS, likelihood_note, time_note
 from ediffuser.studies.claims import Claim, Outcome
 from ediffuser.studies.published import PUBLISHED, PublishedTable
 from ediffuser.studies.results import Result
@@ -103,7 +103,9 @@ def title(figure: Figure) -> str:
 
 
 def value(figure: Figure) -> str:
-    """A figure and its interval."""
+    """A figure and its interval or deviation."""
+    if figure.deviation is not None:
+        return f"{figure.value:.4g} ± {figure.deviation:.2g}"
     if figure.low is None or figure.high is None:
         return f"{figure.value:.4g}"
     return f"{figure.value:.4g} [{figure.low:.4g}, {figure.high:.4g}]"
@@ -128,7 +130,9 @@ def context_lines(result: Result) -> Iterator[str]:
         kinds = ", ".join(record.plan.holes)
         yield f"Holes: {record.hole_set}; {kinds}. Without 'in the hole' a figure is of the whole picture."
     if record and record.counted:
-        yield f"NLL of {record.counted}, over the first {min(record.plan.likely, context.count)} pictures."
+        yield f"{likelihood_note(record)}."
+    if record and context.machine:
+        yield f"{time_note(record, context)}."
 
 
 def markdown(table: TextTable) -> str:
