@@ -283,6 +283,7 @@ EVALUATED = {"images": 32, "evaluate_every": 16, "evaluate_count": 12}
 def few(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("ediffuser.training.evaluation.FEWEST", 8)
+    monkeypatch.setattr("ediffuser.evaluation.distribution.FEWEST_IN_A_SPLIT", 1)
 
 
 @pytest.mark.parametrize("task", [Unconditional(), Inpainting(), Colorization()], ids=lambda task: task.kind)
