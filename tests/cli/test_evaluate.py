@@ -137,6 +137,17 @@ def test_a_likelihood_may_be_of_other_pictures_than_those_compared_with(folder, 
     assert "the first 4 pictures of hen (sha256 " in (tmp_path / "out" / "table.md").read_text()
 
 
+def test_of_data_with_parts_pictures_meet_those_trained_on_and_the_likelihood_is_of_the_others(folder, tmp_path):
+    random = np.random.default_rng(0)
+    for name, count in [*((f"data_batch_{number}", 2) for number in range(1, 6)), ("test_batch", 4)]:
+        random.integers(0, 10, (count, 3073), np.uint8).tofile(tmp_path / f"{name}.bin")
+    options = ("--data", tmp_path, "--task", "generation", "--out", tmp_path / "out", "--count", 4, "--nll", "vlb")
+    assert run(folder / "free", *options, *SAMPLER, "--features", "none") == 0
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert f"data: {tmp_path.name}, train, 10 pictures" in table
+    assert f"the first 4 pictures of {tmp_path.name}, test (sha256 " in table
+
+
 @pytest.mark.parametrize(("options", "split"), [((), "all"), (("--split", "train"), "train")])
 def test_data_without_parts_are_called_all_unless_somebody_knows_better(folder, tmp_path, options, split):
     context, _ = evaluated(folder, tmp_path / "out", "colour", "colorization", "--features", "none", *options)

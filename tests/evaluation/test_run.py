@@ -21,6 +21,7 @@ from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.plan import MODEL, REFERENCE, Piece, Plan
 from ediffuser.evaluation.record import Looker, Record, claim_plan
+from ediffuser.evaluation.reference import fingerprint
 from ediffuser.evaluation.run import evaluate
 from ediffuser.evaluation.sets import halves, set_figures
 from ediffuser.evaluation.similarity import psnr_db
@@ -251,6 +252,9 @@ def test_the_bound_is_over_the_steps_of_an_ancestral_sampler(plan, trained, phot
     run(plan(Unconditional(), sampler=FEW, nll="vlb", likely=5), tmp_path / "all")
     model = ediffuser.load(str(trained(Unconditional())), device="cpu", precision="float32")
     levels = ImageFolder(path=str(photos), resolution=32).open().batch(range(5))
+    run(plan(Unconditional(), sampler=Ancestral(clip=False), nll="vlb", likely=5), tmp_path / "unclipped")
+    assert "over all steps, x_0 not clipped" in (tmp_path / "unclipped" / "table.md").read_text()
+    assert not torch.equal(bits(tmp_path / "unclipped"), bits(tmp_path / "all"))
     for name, steps, said in (("few", 2, "by the bound over 2 steps"), ("all", None, "by the bound over all steps")):
         wanted = bits_per_dim(model, levels, [(0, k) for k in range(5)], None, "vlb", steps=steps)
         assert torch.allclose(bits(tmp_path / name), wanted.value, rtol=1e-4)
@@ -270,6 +274,19 @@ def test_the_likelihood_of_held_out_pictures_is_theirs(plan, photos, tmp_path):
     assert torch.equal(bits(tmp_path / "out"), bits(tmp_path / "alone"))
     assert f"the first 4 pictures of {few.name} (sha256 " in (tmp_path / "out" / "table.md").read_text()
     assert str(tmp_path) not in (tmp_path / "out" / "plan.json").read_text()
+
+
+def test_pictures_that_only_the_likelihood_is_of_belong_to_what_is_recorded(plan, photos, tmp_path):
+    run(plan(Unconditional(), nll="vlb", compared=4), tmp_path / "out")
+    record, pictures = Record.read(tmp_path / "out"), ImageFolder(path=str(photos), resolution=32).open()
+    assert (record.data_count, record.data_sha256) == (4, fingerprint(pictures, 4))
+    assert record.used_sha256 == fingerprint(pictures, 6)
+
+
+def test_held_out_pictures_of_another_size_are_refused_before_anything_is_made(plan, photos, tmp_path):
+    with pytest.raises(BadInputError, match="shape"):
+        run(plan(Unconditional(), nll="vlb", held_out=ImageFolder(path=str(photos), resolution=16)), tmp_path / "out")
+    assert not (tmp_path / "out" / "parts").exists()
 
 
 @pytest.mark.parametrize(("task", "nll"), [(Unconditional(), None), (Inpainting(), "vlb")])

@@ -162,6 +162,34 @@ def test_rows_that_were_measured_in_another_way_are_refused(place, monkeypatch, 
         list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
 
 
+def test_figures_of_an_earlier_kind_are_made_anew_of_their_parts(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "earlier"))
+    shutil.copytree(place / "once/runs", OUT)
+    path = OUT / "evaluations" / tiny.study().cells[0].name / "figures.json"
+    now = path.read_bytes()
+    earlier = json.loads(now)
+    del earlier["version"]
+    earlier["figures"][0]["value"] += 1
+    path.write_text(json.dumps(earlier))
+    assert list(run(tiny.study(), inputs(), OUT, only="report", device="cpu"))
+    assert path.read_bytes() == now
+    assert contents(OUT / "reports") == contents(place / "once/runs/reports")
+
+
+def test_the_likelihood_of_pictures_from_nothing_is_of_held_out_ones(place, monkeypatch):
+    monkeypatch.chdir(_desk(place, "free"))
+    assert list(run(tiny.of_nothing(), inputs(), OUT, device="cpu"))
+    report = (OUT / "reports/free-small.md").read_text()
+    assert "compared with train, train, 12 pictures" in report
+    assert "by the bound over 2 steps: the first 8 pictures of test (sha256 " in report
+    plan = OUT / "evaluations" / tiny.of_nothing().cells[0].name / "plan.json"
+    there = json.loads(plan.read_text())
+    there["plan"]["held_out"] = None
+    plan.write_text(json.dumps(there))
+    with pytest.raises(BadInputError, match="measured with NLL of the data, and the study wants held-out pictures"):
+        list(run(tiny.of_nothing(), inputs(), OUT, device="cpu"))
+
+
 def test_rows_are_not_added_to_those_that_other_networks_looked_at(place, monkeypatch):
     monkeypatch.chdir(_desk(place, "looked"))
     shutil.copytree(place / "once/runs", OUT)

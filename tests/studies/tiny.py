@@ -12,23 +12,23 @@ from ediffuser.samplers import Ancestral, Ddim
 from ediffuser.studies.claims import Claim, Comparison
 from ediffuser.studies.inputs import Inputs
 from ediffuser.studies.study import Cell, Study, Table, TrainedModel
-from ediffuser.tasks import Colorization
+from ediffuser.tasks import Colorization, Unconditional
 from ediffuser.training import Experiment
 
 COUNT, IMAGES, BATCH, SIDE = 8, 160, 8, 32  # perceptual distances begin at 32 pixels
 
 
-def model(label, learned, seed=0):
+def model(label, learned, seed=0, task=Colorization()):  # noqa: B008
     network = UNetConfig(
         resolution=SIDE,
         patch=4,
-        in_channels=6,
+        in_channels=3 + task.condition_channels,
         out_channels=6 if learned else 3,
         widths=(32,),
         blocks=(1,),
         attention=(),
     )
-    config = ModelConfig(network=network, schedule=CosineBetas(steps=10), task=Colorization(), learned_variance=learned)
+    config = ModelConfig(network=network, schedule=CosineBetas(steps=10), task=task, learned_variance=learned)
     settings = {"objective": Hybrid()} if learned else {}
     experiment = Experiment(
         name=f"tiny-{label.lower()}",
@@ -63,6 +63,12 @@ def study():
         claims=(Claim("Learned variances are better", "4.2", (comparison,)),),
         literature=("4.23",),
     )
+
+
+def of_nothing():
+    """One model of pictures from nothing, with its likelihood."""
+    free = Cell(model("Free", False, task=Unconditional()), "generation", Ancestral(steps=2), "2", 2, COUNT, nll="vlb")
+    return Study("free", "small", "Free", "?", (Table("DDPM", (free,)),))
 
 
 def inputs(folder):

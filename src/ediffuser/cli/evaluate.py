@@ -63,14 +63,15 @@ def evaluate(
 
     Args:
         model: A shipped model (`ediffuser models list`), or a checkpoint or run directory.
-        data: Held-out pictures: a folder or .zip, or a folder with the files of CIFAR-10, MNIST or Fashion-MNIST.
+        data: A folder or .zip of pictures, or a folder with the files of CIFAR-10, MNIST or Fashion-MNIST. Held-out
+            ones; for generation those that were trained on are usual, since they are compared as sets.
         task: What the model is asked to do; generation compares with the data as a set.
         out: Where the evaluation lies; runs/evaluations/MODEL-TASK if not given.
         count: How many pictures, the first ones; below 2000 there is no Fréchet distance, but a kernel distance.
         compared: For generation: with how many pictures of the data the model's are compared.
         split: Which part of the data, where they have parts; if not given, train for generation, else test.
-        held_out: With --nll for generation, whose likelihood is measured: pictures that were not trained on. Without
-            it, that of the data.
+        held_out: With --nll for generation, whose likelihood is measured: pictures that were not trained on. If not
+            given, the test part of the data, where they have parts, else the data.
         holes: Kinds of holes, of thin,brush,box,half,mixed,smooth; all if not given.
         baselines: What to compare with, of telea,navier-stokes,biharmonic for inpainting and grey for colorization;
             all if not given, none if "none".
@@ -95,12 +96,13 @@ def evaluate(
             choice = GroupChoice.of(bias, columns)
             config = load_config(find(model))
             pictures = _data(data, config, split or ("train" if task == "generation" else "test"))
+            with_parts = task == "generation" and nll is not None and hasattr(pictures, "split")
             plan = _plan(
                 model=model,
                 task=task,
                 data=pictures,
                 split=split or getattr(pictures, "split", "all"),
-                held_out=held_out and _data(held_out, config, "test"),
+                held_out=_data(held_out or data, config, "test") if held_out or with_parts else None,
                 count=count,
                 compared=compared,
                 seed=seed,

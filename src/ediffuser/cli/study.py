@@ -16,7 +16,7 @@ from ediffuser.studies.run import Missing, Part, missing
 from ediffuser.studies.run import run as run_study
 
 FEWEST = 8
-"""Results of odd pictures are compared with originals of even ones, four of each."""
+"""Results of one half of the pictures are compared with originals of the other, four of each."""
 
 
 def study(

@@ -47,6 +47,9 @@ COUNTED: Mapping[tuple[str, Way], str] = {
 }
 """What is counted, by the model's task and the way."""
 
+TOLERANCE = 1e-5
+"""Of the flow's solver."""
+
 
 @dataclass(frozen=True)
 class BitsPerDim:
@@ -81,8 +84,9 @@ def bits_per_dim(
     *,
     steps: int | None = None,
     variance: ReverseVariance = "auto",
+    clip: bool = True,
     trace: Trace | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float = TOLERANCE,
 ) -> BitsPerDim:
     """The likelihood of pictures under a model, or of that part of them which it is not given.
 
@@ -96,6 +100,7 @@ def bits_per_dim(
         way: None is `natural_way(model)`.
         steps: Of the bound; None takes every step the model was trained on.
         variance: Of the bound's reverse steps.
+        clip: Whether the bound's expected x_0 is clipped.
         trace: Of the flow; None is one Hutchinson probe.
         tolerance: Of the flow's solver.
 
@@ -114,7 +119,9 @@ def bits_per_dim(
     observation = task.observe(x, noise, None if holes is None else holes.to(x))
     known = bound(denoiser, observation)
     if way == "vlb":
-        found = vlb_bits_per_dim(known, levels, noise, steps=steps, variance=variance, weight=observation.weight)
+        found = vlb_bits_per_dim(
+            known, levels, noise, steps=steps, variance=variance, clip=clip, weight=observation.weight
+        )
         every = torch.ones_like(x) if observation.weight is None else observation.weight.expand_as(x)
         return _answer(found.total, every.flatten(1).sum(1), found.calls, way, counted)
     if isinstance(task, Unconditional):

@@ -51,12 +51,9 @@ class Evaluation:
     @property
     def used(self) -> int:
         """How many pictures of the data the figures depend on, the first ones."""
-        bits = self.plan.nll is not None and self.held_out is None
-        everything = self.sight.groups is not None and self.plan.task == "generation"
-        return max(
-            len(self.pictures) if everything else self.compared_with,
-            min(self.plan.likely, self.plan.count) if bits else 0,
-        )
+        if self.sight.groups is not None and self.plan.task == "generation":
+            return len(self.pictures)
+        return max(self.compared_with, 0 if self.held_out else self.plan.bits)
 
     @property
     def compared_with(self) -> int:
@@ -111,8 +108,17 @@ class Evaluation:
 
     def _likelihood(self, piece: Piece) -> Measured:
         levels, keys = self.likely.batch(piece.indices), self._keys(piece.indices)
-        holes, (steps, variance) = self._holes(piece, levels), self.plan.bound
-        found = bits_per_dim(self.model, levels, keys, holes, self.plan.nll, steps=steps, variance=variance)
+        holes, chain = self._holes(piece, levels), self.plan.bound
+        found = bits_per_dim(
+            self.model,
+            levels,
+            keys,
+            holes,
+            self.plan.nll,
+            steps=chain.steps,
+            variance=chain.variance,
+            clip=chain.clip,
+        )
         return {"bits": found.value}
 
     def _speed(self) -> Measured:

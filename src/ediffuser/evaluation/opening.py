@@ -36,10 +36,11 @@ def open_evaluation(plan: Plan, device: str = "auto", group: Processes = ALONE) 
         raise BadInputError(f"there are {len(pictures)} pictures in the data; count {plan.count} must not exceed that")
     if plan.count < LEAST and plan.features != "none":
         raise BadInputError(f"sets of pictures are compared from {LEAST} pictures on, count is {plan.count}")
-    shape = tuple(pictures.batch([0]).shape[1:])
-    if shape != model.shape:
-        raise BadInputError(f"the data's pictures have shape {shape}; the model's have {model.shape}")
     held_out = classes_in_turn(plan.held_out.open()) if plan.held_out else None
+    for each in (pictures, held_out or pictures):
+        shape = tuple(each.batch([0]).shape[1:])
+        if shape != model.shape:
+            raise BadInputError(f"the data's pictures have shape {shape}; the model's have {model.shape}")
     _check_likelihood(plan, model, len(held_out or pictures))
     evaluation = Evaluation(plan, model, pictures, _sight(plan, place), held_out)
     evaluation.try_out()
@@ -52,11 +53,10 @@ def _check_likelihood(plan: Plan, model: Model, available: int) -> None:
         raise BadInputError(f"a model trained for {trained} has no likelihood of {plan.task}; leave out --nll")
     if plan.nll == "vlb" and natural_way(model) == "ode":
         raise BadInputError("a model of continuous time has no variational bound over steps; use --nll ode")
-    likely = min(plan.likely, plan.count)
-    if plan.nll and likely > available:
+    if plan.bits > available:
         raise BadInputError(
-            f"the likelihood is that of the first {likely} pictures, and there are {available}; give a --count of at "
-            "most that, or more pictures"
+            f"the likelihood is that of the first {plan.bits} pictures, and there are {available}; give a --count of "
+            "at most that, or more pictures"
         )
 
 

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from ediffuser.conditioning import AnyConditioning
 from ediffuser.data import DataSet
-from ediffuser.diffusion.reverse_variance import ReverseVariance
 from ediffuser.evaluation.classical import CLASSICAL
 from ediffuser.evaluation.holes import KINDS
 from ediffuser.generate import DEFAULT_SAMPLER, FREE_SAMPLER
@@ -39,7 +38,8 @@ class Plan:
     Attributes:
         model: A name in the zoo, or a checkpoint or run directory.
         task: What the model is asked to do.
-        data: Held-out pictures; the first `count` are used. For generation the model's pictures are compared with them.
+        data: Pictures; the first `count` are used, and held-out ones they should be. For generation the model's are
+            compared with them as a set, for which those that were trained on are usual.
         split: What part of the data that is, in words.
         count: How many pictures.
         compared: For generation: with how many pictures of the data, or all of them if there are fewer.
@@ -112,10 +112,14 @@ class Plan:
         return self.sampler or usual_way(self.task)
 
     @property
-    def bound(self) -> tuple[int | None, ReverseVariance]:
-        """Steps and variances of the variational bound: the sampler's, where it is the chain that the bound is of."""
-        way = self.way
-        return (way.steps, way.variance) if isinstance(way, Ancestral) else (None, "auto")
+    def bound(self) -> Ancestral:
+        """The chain that the variational bound is of: the sampler, if it is one, else that of all steps."""
+        return self.way if isinstance(self.way, Ancestral) else Ancestral()
+
+    @property
+    def bits(self) -> int:
+        """Of how many pictures the likelihood is measured."""
+        return min(self.likely, self.count) if self.nll else 0
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -129,7 +133,7 @@ class Plan:
             for method in (*self.methods, MODEL):
                 yield from self._batches(method, self.count, group)
             if self.nll:
-                yield from self._batches(LIKELIHOOD, min(self.likely, self.count), group)
+                yield from self._batches(LIKELIHOOD, self.bits, group)
         if self.speed:
             yield Piece(SPEED, 0, 0)
 

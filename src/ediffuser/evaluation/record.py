@@ -13,7 +13,7 @@ from ediffuser.data import DataSet
 from ediffuser.evaluation.features import Features
 from ediffuser.evaluation.groups import GroupClassifier
 from ediffuser.evaluation.holes import HOLE_SEED, HOLE_SET
-from ediffuser.evaluation.likelihoods import COUNTED
+from ediffuser.evaluation.likelihoods import COUNTED, TOLERANCE
 from ediffuser.evaluation.measure import Evaluation
 from ediffuser.evaluation.plan import Plan
 from ediffuser.evaluation.reference import fingerprint
@@ -74,12 +74,13 @@ class Record:
         format: Of the parts; another one is not gone on with.
         plan: The plan; of places only the names are left.
         model_sha256: Of the weights' file.
-        data_sha256: Of the decoded pictures that are used, and their number.
+        data_sha256: Of the decoded pictures that the results are compared with, and their number.
         data_count: How many pictures the results are compared with as a set.
         resize: How the data's pictures were brought to the model's size.
         hole_set: Name and version of the fixed holes, and their seed; empty without holes.
         counted: Which numbers of a picture a likelihood is of, and how it was found; empty without one.
         likely_sha256: Of the decoded pictures that it is of, where these are not the data.
+        used_sha256: Of all of the data's that are used, where these are more.
         features: Whose features are compared.
         distance: The perceptual distance.
         classifier: Who tells the groups of pictures.
@@ -95,6 +96,7 @@ class Record:
     hole_set: str = ""
     counted: str = ""
     likely_sha256: str = ""
+    used_sha256: str = ""
     features: Looker | None = None
     distance: Looker | None = None
     classifier: Looker | None = None
@@ -103,16 +105,17 @@ class Record:
     @classmethod
     def of(cls, evaluation: Evaluation) -> "Record":
         """The record of an opened evaluation."""
-        plan, sight = evaluation.plan, evaluation.sight
+        plan, sight, used = evaluation.plan, evaluation.sight, evaluation.used
         return cls(
             plan=_placeless(plan, str(evaluation.model.precision).removeprefix("torch.")),
             model_sha256=weights_sha256(find(plan.model)),
-            data_sha256=fingerprint(evaluation.pictures, evaluation.used),
+            data_sha256=fingerprint(evaluation.pictures, evaluation.compared_with),
             data_count=evaluation.compared_with,
             resize=_resize(plan),
             hole_set=f"{HOLE_SET}, seed {HOLE_SEED}" if plan.task == "inpainting" else "",
             counted=_counted(evaluation),
-            likely_sha256=fingerprint(evaluation.held_out, _likely(plan)) if evaluation.held_out else "",
+            likely_sha256=fingerprint(evaluation.held_out, plan.bits) if evaluation.held_out else "",
+            used_sha256=fingerprint(evaluation.pictures, used) if used > evaluation.compared_with else "",
             features=None if sight.features is None else Looker.of_features(sight.features),
             distance=None if sight.distance is None else Looker.of_distance(sight.distance),
             classifier=None if sight.groups is None else Looker.of_groups(sight.groups),
@@ -159,13 +162,15 @@ def _counted(evaluation: Evaluation) -> str:
     plan = evaluation.plan
     if not plan.nll:
         return ""
-    steps, _ = plan.bound
-    over = f", by the bound over {steps} steps" if plan.nll == "vlb" and steps else ""
-    return COUNTED[evaluation.model.config.task.kind, plan.nll] + over
+    return f"{COUNTED[evaluation.model.config.task.kind, plan.nll]}, {_found_by(plan)}"
 
 
-def _likely(plan: Plan) -> int:
-    return min(plan.likely, plan.count)
+def _found_by(plan: Plan) -> str:
+    if plan.nll == "ode":
+        return f"by the ODE at a tolerance of {TOLERANCE:.0e}".replace("e-0", "e-")
+    chain = plan.bound
+    variance = "" if chain.variance == "auto" else f" with variance {chain.variance}"
+    return f"by the bound over {chain.steps or 'all'} steps{variance}{'' if chain.clip else ', x_0 not clipped'}"
 
 
 def _nameless(data: DataSet) -> DataSet:

@@ -17,6 +17,10 @@ from ediffuser.evaluation.summary import figures
 from ediffuser.runtime.files import write_atomically
 
 FIGURES, TABLE, GRID = "figures.json", "table.md", "grid.png"
+
+VERSION = 2
+"""Of how figures are made of parts; those of another one are to be made anew. 1 halved kernel distances otherwise."""
+
 ARROWS = {"low": "↓", "high": "↑", "one": "→ 1"}
 """Which values are better."""
 
@@ -29,7 +33,11 @@ def write_report(out: Path) -> None:
     """
     record = Record.read(out)
     context, found = figures(out)
-    content = {"context": dataclasses.asdict(context), "figures": [dataclasses.asdict(figure) for figure in found]}
+    content = {
+        "version": VERSION,
+        "context": dataclasses.asdict(context),
+        "figures": [dataclasses.asdict(figure) for figure in found],
+    }
     write_atomically(out / TABLE, f"{table(found)}\n\n{notes(record, context, found)}\n".encode())
     write_atomically(out / GRID, _png(sheet(record, Parts(out))))
     # The last one: who finds it takes the evaluation for finished.
@@ -99,11 +107,12 @@ def notes(record: Record, context: Context, found: Iterable[Figure]) -> str:
 
 def likelihood_note(record: Record) -> str:
     """What a likelihood is of, how it was found, and over which pictures."""
-    plan, way = record.plan, ""
-    if " by " not in record.counted:
-        way = ", by the bound over all steps" if plan.nll == "vlb" else ", by the ODE at a tolerance of 1e-5"
-    which = f"{plan.held_out.path} (sha256 {record.likely_sha256[:12]})" if plan.held_out else plan.data.path
-    return f"NLL of {record.counted}{way}: the first {min(plan.likely, plan.count)} pictures of {which}"
+    plan = record.plan
+    which = f"{plan.data.path}, {plan.split}"
+    if plan.held_out:
+        part = getattr(plan.held_out, "split", "")
+        which = f"{plan.held_out.path}{part and f', {part}'} (sha256 {record.likely_sha256[:12]})"
+    return f"NLL of {record.counted}: the first {plan.bits} pictures of {which}"
 
 
 def time_note(record: Record, context: Context) -> str:

@@ -49,10 +49,9 @@ def training_hours(model: TrainedModel, machine: Machine, images_left: int | Non
 def evaluation_hours(cell: Cell, machine: Machine) -> float:
     """Of all that is measured of a cell."""
     plan = cell.plan("", cell.model.experiment.data)
-    likely = min(plan.likely, cell.count)
-    steps = plan.bound[0] or getattr(cell.model.experiment.model.schedule, "steps", 0)
+    steps = plan.bound.steps or getattr(cell.model.experiment.model.schedule, "steps", 0)
     calls = (cell.count + SPEED_PICTURES * plan.speed) * cell.nfe
-    calls += {"vlb": likely * steps, "ode": BACKWARD * likely * ODE_CALLS, None: 0}[plan.nll]
+    calls += {"vlb": plan.bits * steps, "ode": BACKWARD * plan.bits * ODE_CALLS, None: 0}[plan.nll]
     judged = cell.count * (1 + len(cell.baselines)) / machine.judged_per_s
     return (calls * operations(cell.model.experiment.model.network) / machine.operations_per_s + judged) / 3600
 

@@ -25,7 +25,7 @@ from ediffuser.studies.tables import TextTable, claim_table, comparability, lite
 from ediffuser.studies.training import finished, training_log
 
 REPORTS = "reports"
-BRACKETS = "In brackets stand 95 % intervals, after ± standard deviations."
+BRACKETS = "In brackets stand 95 % intervals; of a time, after ± its standard deviation."
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 SHOWN_NFE = 25
 WIDEST_PX = 900

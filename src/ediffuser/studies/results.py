@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ediffuser.evaluation.figures import Context, Figure
 from ediffuser.evaluation.record import Record
-from ediffuser.evaluation.report import FIGURES
+from ediffuser.evaluation.report import FIGURES, VERSION, write_report
 from ediffuser.runtime.errors import BadInputError
 
 FOLDER = "evaluations"
@@ -52,18 +52,21 @@ def half_width(figure: Figure) -> float:
 
 
 def read_result(directory: Path) -> Result | None:
-    """What a finished evaluation came to; None if it is not finished.
+    """What a finished evaluation came to; None if it is not finished. Figures of an earlier kind are made anew.
 
     Raises:
-        BadInputError: If its figures or its plan are damaged.
+        BadInputError: If its figures, its plan or, where it is needed, a part is damaged.
     """
     path = directory / FIGURES
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_bytes())
+        if content.get("version") != VERSION:
+            write_report(directory)
+            content = json.loads(path.read_bytes())
         context, figures = Context(**content["context"]), tuple(Figure(**each) for each in content["figures"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{path} is damaged; remove it, and the study makes it anew from its parts") from error
     return Result(context, figures, directory, Record.read(directory))
 

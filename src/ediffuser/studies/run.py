@@ -113,6 +113,8 @@ def run(
     for model in study.models:
         check_run(out, model, inputs.training(model))
         _check_rows(out, model, study.cells)
+    if only in (None, "evaluations"):
+        _check_networks(out, study.cells)
     if only in (None, "models"):
         yield from _models(study, inputs, out, device, ending)
     if only in (None, "evaluations"):
@@ -187,28 +189,26 @@ def _models(study: Study, inputs: Inputs, out: Path, device: str, ending: _Endin
             yield _left(name, error)
 
 
-def _check_networks(study: Study, out: Path) -> None:
+def _check_networks(out: Path, cells: Sequence[Cell]) -> None:
     """Refuses to add rows to those that other networks looked at: "auto" takes what is at hand, and that may change."""
-    results = [(cell, read_result(out / FOLDER / cell.name)) for cell in study.cells]
-    there = [(cell, result, result.record) for cell, result in results if result and result.record]
-    if len(there) == len(results):
-        return
-    features = {name: Looker.of_features(open_features(name)) for name in {cell.features for cell, *_ in there}}
-    distances = {name: Looker.of_distance(open_distance(name)) for name in {each.plan.distance for *_, each in there}}
-    for cell, result, record in there:
-        for was, now in (
-            (record.features, features[cell.features]),
-            (record.distance, distances[record.plan.distance]),
-        ):
-            if was is not None and was != now:
+    results = {cell: read_result(out / FOLDER / cell.name) for cell in cells}
+    left = [cell for cell, result in results.items() if result is None]
+    features = {name: Looker.of_features(open_features(name)) for name in {cell.features for cell in left}}
+    paired = any(cell.task != "generation" for cell in left)
+    distance = Looker.of_distance(open_distance()) if paired else None
+    for cell, result in results.items():
+        record = result.record if result else None
+        if record is None:
+            continue
+        for was, now in ((record.features, features.get(cell.features)), (record.distance, distance)):
+            if was and now and was != now:
                 raise BadInputError(
-                    f"{result.directory} was measured with {was.name}, and rows that are missing would be with "
+                    f"{out / FOLDER / cell.name} was measured with {was.name}, and rows that are missing would be with "
                     f"{now.name}, whose weights are at hand now; remove the rows of one of them, or those weights"
                 )
 
 
 def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _Ending) -> Iterator[str]:
-    _check_networks(study, out)
     for number, cell in enumerate(study.cells, start=1):
         directory = out / FOLDER / cell.name
         if ending or read_result(directory) is not None:
