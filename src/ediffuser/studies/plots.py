@@ -19,6 +19,9 @@ PLOTTED = (("FID", "FD"), ("KID", "KD"), ("LPIPS", "ST-LPIPS"), ("PD",), ("PSNR 
 
 STYLE = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
 BINS = 80
+CALLS = (1, 2, 5, 10, 15, 25, 50, 100, 200, 500, 1000, 2000, 4000)
+"""Where the axis of calls has its numbers."""
+
 WIDE = 4
 """From the least to the largest figure of a plot, from which on its axis is logarithmic."""
 
@@ -115,12 +118,15 @@ def curves(lines: Mapping[str, Sequence[Point]], label: str, salt: str) -> str:
             [point.nfe for point in points], values, yerr=reach, label=series, marker="o", markersize=3, linewidth=1
         )
     axes.set(xlabel="calls of the network for a picture (NFE)", ylabel=label, xscale="log")
+    low, high = axes.get_xlim()
+    axes.set_xticks([calls for calls in CALLS if low <= calls <= high])
+    axes.minorticks_off()
     axes.xaxis.set_major_formatter("{x:g}")
     values = [point.value for points in lines.values() for point in points]
     if min(point.low for points in lines.values() for point in points) > 0 and max(values) > WIDE * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-    axes.legend(fontsize=7)
+    figure.legend(fontsize=7, loc="outside lower center", ncols=2, frameon=False)
     return _svg(figure, salt)
 
 
@@ -137,7 +143,7 @@ def _axes() -> tuple[Any, Any]:
     matplotlib = optional("matplotlib", "matplotlib")
     figures = optional("matplotlib.figure", "matplotlib")
     with matplotlib.rc_context(STYLE):
-        figure = figures.Figure(figsize=(7.5, 4.2), layout="constrained")
+        figure = figures.Figure(figsize=(7.5, 4.6), layout="constrained")
         return figure, figure.add_subplot()
 
 
