@@ -42,6 +42,7 @@ SAMPLERS = {
     "ddim0": (lambda steps: Ddim(steps=steps, eta=0, clip=False), 0.0),
     "ddim0.5": (lambda steps: Ddim(steps=steps, eta=0.5, clip=False), 0.5),
     "ddim1": (lambda steps: Ddim(steps=steps, eta=1, clip=False), 1.0),
+    "quadratic": (lambda steps: Ddim(steps=steps, eta=0, clip=False, spacing="quadratic"), 0.0),
 }
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from ediffuser.diffusion.respacing import quadratic_times
 from ediffuser.diffusion.schedules import CosineBetas, LinearBetas, VariancePreserving
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import Ancestral, Ddim
@@ -28,12 +29,29 @@ def test_known_grids():
     assert trailing_times(VariancePreserving(), 4).tolist() == [1, 0.75, 0.5, 0.25, 0]
 
 
+def test_a_quadratic_grid_has_every_number_of_steps_and_no_index_twice():
+    schedule = LinearBetas()
+    for steps in range(1, 1001):
+        indices = quadratic_times(schedule, steps) * 1000
+        assert indices.shape == (steps + 1,)
+        assert (indices[0], indices[-1]) == (1000, 0)
+        assert (indices.diff() < -0.5).all()
+        assert (indices - indices.round()).abs().max() < 1e-9
+
+
+def test_known_quadratic_grids():
+    assert (Ddim(steps=5, spacing="quadratic").times(LinearBetas()) * 1000).tolist() == [1000, 640, 360, 160, 40, 0]
+    assert (quadratic_times(LinearBetas(steps=10), 5) * 10).tolist() == [10, 6, 4, 2, 1, 0]  # 0.4 would be the end
+    assert quadratic_times(VariancePreserving(), 4).tolist() == [1, 0.5625, 0.25, 0.0625, 0]
+    assert torch.equal(Ddim(steps=10).times(CosineBetas()), trailing_times(CosineBetas(), 10))
+
+
 def test_no_number_takes_every_index():
     assert (trailing_times(CosineBetas(steps=20), None) * 20).round().tolist() == list(range(20, -1, -1))
     assert len(Ancestral().times(LinearBetas(steps=4000))) == 4001
 
 
-@pytest.mark.parametrize("sampler", [Ancestral(steps=1001), Ddim(steps=1001)])
+@pytest.mark.parametrize("sampler", [Ancestral(steps=1001), Ddim(steps=1001), Ddim(steps=1001, spacing="quadratic")])
 def test_more_steps_than_the_model_was_trained_on_are_refused(sampler):
     with pytest.raises(BadInputError, match=r"^1001 steps are more than the 1000 the model was trained on$"):
         sampler.times(LinearBetas())

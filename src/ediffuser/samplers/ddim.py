@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ediffuser.diffusion.denoiser import Denoiser
 from ediffuser.diffusion.prediction import Prediction
+from ediffuser.diffusion.respacing import quadratic_times, trailing_times
 from ediffuser.diffusion.schedules import Schedule, alpha_sigma
 from ediffuser.runtime.component import component
 from ediffuser.runtime.noise import Noise
-from ediffuser.samplers.base import Step, clipped, trailing_times, walk
+from ediffuser.samplers.base import Step, clipped, walk
 
 
 @component
@@ -27,6 +28,7 @@ class Ddim:
         clip: Whether the expected x_0 is clipped to [-1, 1].
         eps_after_clip: "derived" moves along the eps that belongs to the clipped x_0 (guided-diffusion), "raw" along
             the one before it (diffusers).
+        spacing: Of the grid: uniform in time, or in its root, with shorter steps where the picture is nearly done.
     """
 
     kind: Literal["ddim"] = "ddim"
@@ -34,10 +36,11 @@ class Ddim:
     eta: float = Field(default=0.0, ge=0, le=1)
     clip: bool = True
     eps_after_clip: Literal["derived", "raw"] = "derived"
+    spacing: Literal["time", "quadratic"] = "time"
 
     def times(self, schedule: Schedule) -> Tensor:
         """The grid, float64, from 1 to 0."""
-        return trailing_times(schedule, self.steps)
+        return (quadratic_times if self.spacing == "quadratic" else trailing_times)(schedule, self.steps)
 
     def step(self, denoiser: Denoiser, x_t: Tensor, t: Tensor, s: Tensor, noise: Noise) -> tuple[Tensor, Prediction]:
         """x_s, and the belief it came from."""

@@ -422,6 +422,7 @@ export interface components {
          *         clip: Whether the expected x_0 is clipped to [-1, 1].
          *         eps_after_clip: "derived" moves along the eps that belongs to the clipped x_0 (guided-diffusion), "raw" along
          *             the one before it (diffusers).
+         *         spacing: Of the grid: uniform in time, or in its root, with shorter steps where the picture is nearly done.
          */
         Ddim: {
             /**
@@ -450,6 +451,12 @@ export interface components {
              * @enum {string}
              */
             eps_after_clip: "derived" | "raw";
+            /**
+             * Spacing
+             * @default time
+             * @enum {string}
+             */
+            spacing: "time" | "quadratic";
         };
         /**
          * DpmAdaptive
