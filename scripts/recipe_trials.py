@@ -7,11 +7,12 @@ The file has a recipe, settings for all, and a table [trials] of names with the 
 --set` takes them; the first trial is the one that the others are compared with. Each sees as many images as its own
 speed allows in that time, with the learning rate brought to 0 at the end. Started on each core (`taskset`), several of
 these share the work; killed, it goes on. Prints a table: the root mean square error of x_0 in the holes at three noise
-levels, and the perceptual distance with a few and with more calls.
+levels, and the perceptual distance on each kind of hole by each sampler.
 """
 
 import dataclasses
 import json
+import re
 import sys
 import tempfile
 import tomllib
@@ -25,6 +26,7 @@ import tyro
 from tyro.conf import Positional
 
 import ediffuser
+from ediffuser.cli.options import parse_component
 from ediffuser.cli.train import resolve
 from ediffuser.conditioning import bound
 from ediffuser.data import ImageFolder
@@ -42,14 +44,12 @@ from ediffuser.runtime.files import write_atomically
 from ediffuser.runtime.lock import only_one
 from ediffuser.runtime.noise import Noise
 from ediffuser.runtime.pixels import from_uint8
-from ediffuser.samplers import Ddim
+from ediffuser.samplers import AnySampler
 from ediffuser.training import Experiment, train
 
 LOG_SNR = (2.0, -1.0, -4.0)
 """log(alpha^2 / sigma^2): little noise, much, nearly nothing else."""
 
-KINDS = ("brush", "box")
-CALLS = (10, 25)
 WARM_STEPS, TIMED_STEPS = 2, 4
 
 
@@ -63,6 +63,8 @@ class Options:
         held_out: Pictures to measure on.
         minutes: Training time of each trial.
         count: Held-out pictures.
+        holes: Kinds of holes to measure on.
+        samplers: What to measure with.
         out: Where runs and figures go.
         report: Only print the table of what is finished.
     """
@@ -72,6 +74,8 @@ class Options:
     held_out: str
     minutes: float = 25.0
     count: int = 48
+    holes: tuple[str, ...] = ("brush", "box")
+    samplers: tuple[str, ...] = ("ddim steps=10 eta=1", "ddim steps=25 eta=1")
     out: Path = Path("runs/trials")
     report: bool = False
 
@@ -129,8 +133,8 @@ def run_trial(trial: Trial, options: Options) -> None:
         for step in train(experiment, directory, resume=bool(checkpoints(directory))):
             if step.images_seen % (experiment.batch * 20) == 0:
                 print(f"{trial.name}: {step.images_seen}/{experiment.images}, loss {step.loss:.4f}", flush=True)
-        for calls in CALLS:
-            for _ in evaluate(plan(directory, options, calls), out / f"calls-{calls}"):
+        for sampler in options.samplers:
+            for _ in evaluate(plan(directory, options, sampler), measured(out, sampler)):
                 pass
         if not (out / "errors.json").exists():
             found = errors(ediffuser.load(directory), options)
@@ -166,7 +170,12 @@ def images_per_second(experiment: Experiment) -> float:
     return experiment.batch * len(seconds) / sum(seconds)
 
 
-def plan(directory: Path, options: Options, calls: int) -> Plan:
+def measured(out: Path, sampler: str) -> Path:
+    """Where a trial's figures by a sampler lie."""
+    return out / re.sub(r"[^a-z0-9.]+", "-", sampler)
+
+
+def plan(directory: Path, options: Options, sampler: str) -> Plan:
     """What is measured of a trial."""
     return Plan(
         model=str(directory),
@@ -174,8 +183,8 @@ def plan(directory: Path, options: Options, calls: int) -> Plan:
         data=ImageFolder(path=options.held_out, resolution=ediffuser.load(directory).resolution),
         count=options.count,
         batch=16,
-        sampler=Ddim(steps=calls, eta=1.0),
-        holes=KINDS,
+        sampler=parse_component(sampler, AnySampler, "sampler"),
+        holes=options.holes,
         baselines=(),
         features="none",
         variations=1,
@@ -206,8 +215,8 @@ def errors(model: Model, options: Options) -> list[float]:
 def table(trials: list[Trial], options: Options) -> str:
     """Markdown, a line for each finished trial; intervals are of the difference from the first, picture by picture."""
     head = ["trial", "images", "images/s", *(f"error, {level:+g}" for level in LOG_SNR)]
-    head += [f"{kind}, {calls} calls" for calls in CALLS for kind in KINDS]
-    first: dict[tuple[int, str], torch.Tensor] = {}
+    head += [f"{kind}, {sampler}" for sampler in options.samplers for kind in options.holes]
+    first: dict[tuple[str, str], torch.Tensor] = {}
     lines = [head, ["---"] * len(head)]
     for trial in trials:
         out = options.out / trial.name
@@ -216,20 +225,20 @@ def table(trials: list[Trial], options: Options) -> str:
         length = json.loads((out / "length.json").read_text())
         cells = [trial.name, f"{length['images']:,}", f"{length['images_per_second']:.1f}"]
         cells += [f"{error:.4f}" for error in json.loads((out / "errors.json").read_text())]
-        cells += distances(out, first, trial is trials[0])
+        cells += distances(out, options, first, trial is trials[0])
         lines.append(cells)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def distances(out: Path, first: dict[tuple[int, str], torch.Tensor], is_first: bool) -> Iterator[str]:
+def distances(out: Path, options: Options, first: dict[tuple[str, str], torch.Tensor], is_first: bool) -> Iterator[str]:
     """Perceptual distances, and how sure the change against the first trial is, once that one is finished."""
-    for calls in CALLS:
-        found = {each.group: each.values for each in scores(out / f"calls-{calls}") if each.method == MODEL}
-        for kind in KINDS:
+    for sampler in options.samplers:
+        found = {each.group: each.values for each in scores(measured(out, sampler)) if each.method == MODEL}
+        for kind in options.holes:
             values = found[kind]["distance"]
             if is_first:
-                first[calls, kind] = values
-            compared = first.get((calls, kind), values)
+                first[sampler, kind] = values
+            compared = first.get((sampler, kind), values)
             low, high = bootstrap(values - compared)
             change = "" if compared is values else f" ({low:+.4f} to {high:+.4f})"
             yield f"{values.mean():.4f}{change}"

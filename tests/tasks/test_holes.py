@@ -2,6 +2,7 @@ from typing import get_args
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from ediffuser.runtime.noise import Noise
 from ediffuser.tasks.masks import AnyHoles, Brush, CentreBox, Half, Mixed, Rectangle, Scattered, ThinStrokes
@@ -61,6 +62,23 @@ def test_a_share_of_the_mixture_can_be_thin_strokes():
     assert (cover[~thin] <= 0.5).all()
     always = Mixed(thin=1).draw(Noise.rows(1, range(8)), (64, 64))
     assert always.mean((1, 2, 3)).max() < 0.15
+
+
+def test_a_share_of_the_mixture_can_be_small_or_a_half():
+    small = Mixed(small=1).draw(Noise.rows(1, range(300)), (64, 64)).mean((1, 2, 3))
+    assert small.min() > 0
+    assert small.max() < 0.17
+    assert 0.02 < small.median() < 0.05  # as often from 1 to 4 % as from 4 to 15, what lies outside cut off
+    assert (Mixed(half=1).draw(Noise.rows(1, range(8)), (64, 64)).mean((1, 2, 3)) == 0.5).all()
+    all_of_them = Mixed(thin=0.2, small=0.3, half=0.4).draw(Noise.rows(1, range(400)), (64, 64)).mean((1, 2, 3))
+    assert 0.33 < (all_of_them == 0.5).float().mean() < 0.47
+    assert 0.4 < (all_of_them < 0.15).float().mean() < 0.6
+    with pytest.raises(ValidationError, match="must not exceed 1 together"):
+        Mixed(thin=0.5, small=0.4, half=0.2)
+
+
+def test_a_small_hole_is_never_empty():
+    assert (Mixed(small=1).draw(Noise.rows(2, range(200)), (8, 8)).sum((1, 2, 3)) > 0).all()
 
 
 @pytest.mark.parametrize("kind", [Brush, Mixed, Rectangle, Scattered])

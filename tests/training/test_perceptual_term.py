@@ -6,6 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from ediffuser.diffusion.prediction import Prediction
 from ediffuser.evaluation.efficientnet import PACKAGE
 from ediffuser.training import train
 from ediffuser.training.perceptual import Eye, PerceptualTerm
@@ -38,6 +39,15 @@ def test_blur_costs_more_than_an_even_shift_of_the_same_squared_error(eye):
     blurred = torch.nn.functional.avg_pool2d(x, 5, stride=1, padding=2)
     error = (blurred - x).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     assert (eye(blurred, x) > eye(x + error, x)).all()
+
+
+def test_a_floor_judges_guesses_at_high_noise_too(eye):
+    x, guess = pictures(2), pictures(2).flip(0)
+    alpha, sigma = (torch.tensor(values).reshape(2, 1, 1, 1) for values in ((0.9, 0.1), (0.436, 0.995)))
+    belief = Prediction(x, alpha, sigma, guess)
+    plain, floored = eye.term(belief, x, None), Eye(floor=0.25).term(belief, x, None)
+    assert torch.allclose(plain, torch.tensor([0.81, 0.01]) * eye(guess, x))
+    assert torch.allclose(floored, torch.tensor([0.81, 0.25]) * eye(guess, x))
 
 
 def test_the_gradient_reaches_the_guess_and_no_weight_of_the_eye(eye):

@@ -98,18 +98,34 @@ class Mixed:
 
     Attributes:
         thin: How often it is thin strokes instead, of a few percent of the picture.
+        small: How often it is one ellipse instead, of 1 to 15 % of the picture.
+        half: How often it is half of the picture instead.
     """
 
     kind: Literal["mixed"] = "mixed"
     thin: float = Field(default=0.0, ge=0, le=1)
+    small: float = Field(default=0.0, ge=0, le=1)
+    half: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.thin + self.small + self.half > 1 + 1e-9:
+            raise ValueError(f"thin {self.thin}, small {self.small} and half {self.half} must not exceed 1 together")
+        return self
 
     def draw(self, noise: Noise, size: Size) -> Tensor:
         """One hole per row, shape (B, 1, H, W)."""
         return _rows(noise, size, self._one)
 
     def _one(self, rng: np.random.Generator, size: Size) -> Hole:
-        if self.thin and rng.random() < self.thin:
+        instead = self.thin + self.small + self.half
+        choice = rng.random() if instead else 1.0
+        if choice < self.thin:
             return ThinStrokes()._one(rng, size)
+        if choice < self.thin + self.small:
+            return _ellipse(rng, size, math.exp(rng.uniform(math.log(0.01), math.log(0.15))))
+        if choice < instead:
+            return _strip(int(rng.integers(4)), 0.5, size)
         choice = rng.random()
         if choice < 0.5:
             return Brush()._one(rng, size)
@@ -208,6 +224,18 @@ def _strip(side: int, depth: float, size: Size) -> Hole:
     else:
         hole[slice(0, rows) if side == 2 else slice(size[0] - rows, None)] = True
     return hole
+
+
+def _ellipse(rng: np.random.Generator, size: Size, area: float) -> Hole:
+    """One ellipse of about that area, up to twice as long as wide, in any direction, its centre in the picture."""
+    longer = math.sqrt(rng.uniform(1, 2))
+    radius = math.sqrt(area * size[0] * size[1] / math.pi)
+    angle, (y, x) = rng.uniform(0, math.pi), rng.uniform(0, 1, 2) * size
+    down, right = np.mgrid[: size[0], : size[1]] + 0.5
+    down, right = down - y, right - x
+    along = (right * math.cos(angle) + down * math.sin(angle)) / longer
+    across = (down * math.cos(angle) - right * math.sin(angle)) * longer
+    return along**2 + across**2 <= max(radius, 1.0) ** 2  # never an empty hole
 
 
 def _stroke(rng: np.random.Generator, size: Size, radius: float) -> Hole:

@@ -30,16 +30,19 @@ class PerceptualTerm:
 
     Attributes:
         weight: Of the term.
+        floor: The least that takes the place of alpha^2: more than 0 also judges guesses at high noise, where a few
+            calls decide what a picture will show.
     """
 
     weight: float = Field(default=0.1, gt=0)
+    floor: float = Field(default=0.0, ge=0, le=1)
 
 
 class Eye(nn.Module):
     """EfficientNet-Lite0 as far as its features are compared, frozen."""
 
-    def __init__(self) -> None:
-        """Loads the weights.
+    def __init__(self, floor: float = 0.0) -> None:
+        """Loads the weights; `floor` as of `PerceptualTerm`.
 
         Raises:
             BadInputError: If the package with the weights is missing or another version.
@@ -48,6 +51,7 @@ class Eye(nn.Module):
         whole = load_efficientnet_lite0()
         self._stem, self._norm = whole._conv_stem, whole._bn0
         self._blocks = nn.ModuleList(list(whole._blocks)[: TAPS[-1]])
+        self._floor = floor
         self.eval().requires_grad_(False)
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -72,9 +76,9 @@ class Eye(nn.Module):
         return torch.stack(apart).sum(dim=0)
 
     def term(self, belief: Prediction, x0: Tensor, hole: Tensor | None) -> Tensor:
-        """alpha^2 times the distance, over the hole's share of the picture as the squared error is; shape (B,)."""
+        """alpha^2, or the floor, times the distance, over the hole's share as the squared error is; shape (B,)."""
         share = 1.0 if hole is None else hole.mean(dim=(1, 2, 3)).clamp(min=1e-3)
-        return belief.alpha.reshape(-1) ** 2 * self(belief.x0, x0) / share
+        return (belief.alpha.reshape(-1) ** 2).clamp(min=self._floor) * self(belief.x0, x0) / share
 
 
 class Remembering:

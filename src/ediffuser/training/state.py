@@ -69,7 +69,7 @@ class TrainingState:
         average = copy.deepcopy(network).eval().requires_grad_(False)
         times, optimizer = experiment.times, experiment.optimizer.build(network.parameters())
         history = LossHistory(times, experiment.model.schedule) if isinstance(times, LossAwareTimes) else None
-        eye = Eye().to(device) if experiment.perceptual else None
+        eye = Eye(experiment.perceptual.floor).to(device) if experiment.perceptual else None
         return cls(network, average, optimizer, history, eye=eye)
 
     def save(self, experiment: Experiment, directory: Path, figures: Mapping[str, float]) -> Path:
