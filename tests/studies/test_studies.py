@@ -13,6 +13,7 @@ from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import AnySampler
 from ediffuser.studies import SIZES, STUDIES, study
 from ediffuser.studies.commands import evaluation_command, study_command
+from ediffuser.studies.hours import MACHINES, reference_hours
 from ediffuser.studies.inputs import inputs_of
 from ediffuser.studies.published import PUBLISHED
 from ediffuser.studies.study import text
@@ -122,6 +123,12 @@ def test_fewer_pictures_go_into_every_row_and_its_name():
 def test_data_that_are_missing_or_misnamed_are_said(train, held_out, message):
     with pytest.raises(BadInputError, match=message.replace("'", ".")):
         inputs_of(study("cifar10-color", "small"), train, held_out)
+
+
+def test_what_is_compared_with_is_reckoned_once_for_each_data_set():
+    machine, cells = MACHINES["small"], study("celebahq-unconditional", "small").cells
+    assert reference_hours(cells, machine) == {cells[0].name: 10_000 / machine.judged_per_s / 3600}
+    assert reference_hours(study("cifar10-color", "small").cells, machine) == {}
 
 
 def test_pictures_from_nothing_need_held_out_ones_for_their_likelihood():

@@ -1,5 +1,6 @@
 """How long a study will take, before it starts: from the work of its networks and the speed of a machine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,6 +55,19 @@ def evaluation_hours(cell: Cell, machine: Machine) -> float:
     calls += {"vlb": plan.bits * steps, "ode": BACKWARD * plan.bits * ODE_CALLS, None: 0}[plan.nll]
     judged = cell.count * (1 + len(cell.baselines)) / machine.judged_per_s
     return (calls * operations(cell.model.experiment.model.network) / machine.operations_per_s + judged) / 3600
+
+
+def reference_hours(cells: Iterable[Cell], machine: Machine) -> dict[str, float]:
+    """Of the pictures that those from nothing are compared with, by the first cell that needs them.
+
+    They are looked at once and kept. What the small classifier of CIFAR-10 takes is not counted.
+    """
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        if cell.task == "generation" and cell.features == "auto":
+            found.setdefault(cell.model.data, cell)
+    compared = {cell.name: cell.plan("", cell.model.experiment.data).compared for cell in found.values()}
+    return {name: count / machine.judged_per_s / 3600 for name, count in compared.items()}
 
 
 @lru_cache(maxsize=64)

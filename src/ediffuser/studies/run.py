@@ -17,7 +17,7 @@ from ediffuser.evaluation.similarity import open_distance
 from ediffuser.runtime.checkpoint import newest_checkpoint
 from ediffuser.runtime.errors import BadInputError, InUseError
 from ediffuser.runtime.signals import Stop
-from ediffuser.studies.hours import MACHINES, evaluation_hours, training_hours
+from ediffuser.studies.hours import MACHINES, evaluation_hours, reference_hours, training_hours
 from ediffuser.studies.inputs import Inputs
 from ediffuser.studies.report import write_report
 from ediffuser.studies.results import FOLDER, Result, read_result
@@ -76,9 +76,9 @@ def missing(study: Study, out: Path) -> Missing:
         for model in study.models
         if not finished(out, model)
     ]
-    cells = [
-        (cell, evaluation_hours(cell, machine)) for cell in study.cells if read_result(out / FOLDER / cell.name) is None
-    ]
+    left = [cell for cell in study.cells if read_result(out / FOLDER / cell.name) is None]
+    first = reference_hours(left, machine)
+    cells = [(cell, evaluation_hours(cell, machine) + first.get(cell.name, 0)) for cell in left]
     return Missing(tuple(models), tuple(cells))
 
 
@@ -222,7 +222,8 @@ def _evaluations(study: Study, inputs: Inputs, out: Path, device: str, ending: _
         try:
             for progress in evaluate(plan, directory, device=device, stop=ending.bell):
                 if ending or time.monotonic() - said >= SAID_EVERY_S or progress.done == progress.total:
-                    yield f"{name}: {progress.done}/{progress.total} pieces"
+                    within = "" if progress.seen is None else f", {progress.seen} pictures to compare with seen"
+                    yield f"{name}: {progress.done}/{progress.total} pieces{within}"
                     said = time.monotonic()
         except InUseError as error:
             yield _left(name, error)
