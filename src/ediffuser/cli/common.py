@@ -12,8 +12,7 @@ from ediffuser.cli.options import override, parse_component
 from ediffuser.conditioning import AnyConditioning, Conditioning
 from ediffuser.editing import Photo, encode_photo
 from ediffuser.editing.encode import GENERATED
-from ediffuser.runtime.errors import BadInputError
-from ediffuser.runtime.files import write_atomically
+from ediffuser.runtime.files import make_folder, write_atomically
 from ediffuser.runtime.pixels import to_uint8
 from ediffuser.samplers import AnySampler, Sampler
 
@@ -70,10 +69,7 @@ def output_paths(out: Path, stem: str, count: int) -> list[Path]:
     """
     single = out.suffix.lower() in PICTURE_SUFFIXES
     folder, stem, suffix = (out.parent, out.stem, out.suffix) if single else (out, stem, ".png")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"cannot make the folder {folder}: {error.strerror}; choose another -o") from error
+    make_folder(folder, "-o")
     if single and count == 1:
         return [out]
     width = len(str(count))

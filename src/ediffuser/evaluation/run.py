@@ -17,7 +17,7 @@ from ediffuser.evaluation.plan import Piece, Plan
 from ediffuser.evaluation.record import Record, claim_plan
 from ediffuser.evaluation.report import write_report
 from ediffuser.runtime.distributed import ALONE, Processes
-from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.files import make_folder
 from ediffuser.runtime.lock import only_one
 from ediffuser.runtime.signals import Stop
 
@@ -115,8 +115,5 @@ def _published(
 
 
 def _claimed(out: Path) -> AbstractContextManager[None]:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"cannot make the folder {out}: {error.strerror}; choose another --out") from error
+    make_folder(out)
     return only_one(out, "being written")

@@ -10,6 +10,22 @@ PIECE = 1 << 20
 """Bytes written at a time, so that a signal is heard in between."""
 
 
+def make_folder(folder: Path, option: str = "--out") -> None:
+    """Makes a folder, and those above it, if there is none.
+
+    Args:
+        folder: Which.
+        option: What named it on the command line.
+
+    Raises:
+        BadInputError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"cannot make the folder {folder}: {error.strerror}; choose another {option}") from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that a reader, a crash or a power cut sees the old one or the new one, never a part.
 

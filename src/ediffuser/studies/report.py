@@ -13,8 +13,7 @@ from PIL import Image
 
 from ediffuser.evaluation.optional import optional
 from ediffuser.evaluation.report import GRID
-from ediffuser.runtime.errors import BadInputError
-from ediffuser.runtime.files import write_atomically
+from ediffuser.runtime.files import make_folder, write_atomically
 from ediffuser.studies.claims import Claim, Outcome, decide, summary
 from ediffuser.studies.commands import evaluation_command, study_command, training_command
 from ediffuser.studies.inputs import Inputs
@@ -91,10 +90,7 @@ def write_report(study: Study, inputs: Inputs, out: Path) -> Path:
     """
     report = collect(study, inputs, out)
     folder, stem = out / REPORTS, f"{study.name}-{study.size}{f'-count{study.limit}' if study.limit else ''}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from error
+    make_folder(folder)
     for plot in report.plots:
         write_atomically(folder / f"{stem}-{plot.name}.svg", plot.svg.encode())
     for number, sample in enumerate(report.samples, start=1):

@@ -19,7 +19,7 @@ from ediffuser.runtime.component import to_json
 from ediffuser.runtime.device import choose_device, choose_precision, missing_compiler, tune
 from ediffuser.runtime.distributed import ALONE, Processes
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
-from ediffuser.runtime.files import write_atomically
+from ediffuser.runtime.files import make_folder, write_atomically
 from ediffuser.runtime.lock import only_one
 from ediffuser.runtime.memory import peak_memory_bytes
 from ediffuser.runtime.noise import Noise, derived_seed
@@ -193,10 +193,7 @@ def _claimed(directory: Path, *, resume: bool) -> AbstractContextManager[None]:
     """The run directory, made if there is none, for this process alone."""
     if resume and not checkpoints(directory):
         raise BadInputError(f"nothing to resume in {directory}: it holds no finished checkpoint")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"cannot make the folder {directory}: {error.strerror}; choose another --out") from error
+    make_folder(directory)
     return only_one(directory)
 
 
