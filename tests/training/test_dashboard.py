@@ -15,6 +15,7 @@ from ediffuser.cli.train import train as train_command
 from ediffuser.data import ImageFolder
 from ediffuser.data.pictures import FilePictures
 from ediffuser.diffusion.losses import Hybrid
+from ediffuser.evaluation import distribution
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import newest_checkpoint, read_checkpoint, tensors_from_bytes
 from ediffuser.runtime.component import from_json, to_json
@@ -373,7 +374,8 @@ def test_figures_and_a_grid_that_a_kill_prevented_are_made_after_the_first_step_
 
 
 def measured_together(plan, directory):
-    evaluation.BATCH, evaluation.FEWEST = 5, 8  # in a process of its own: three batches for two
+    # in a process of its own, where `few` changes nothing: three batches for two
+    evaluation.BATCH, evaluation.FEWEST, distribution.FEWEST_IN_A_SPLIT = 5, 8, 1
     with processes() as group:
         dashboard = Dashboard(plan, directory, group=group)
         for one in train(plan, directory, device="cpu", group=group):
