@@ -1,5 +1,6 @@
 """The studies as they are: complete, within the dissertation's rows, and never begun by a dry run."""
 
+import dataclasses
 import shlex
 from pathlib import Path
 
@@ -84,9 +85,16 @@ def test_the_open_question_has_one_network_three_seeds_and_both_tasks():
     assert {cell.task for cell in chosen.cells} == {"colorization", "inpainting"}
     assert {cell.nfe for cell in chosen.cells} == {10, 15, 20, 25, 50}
     assert {len(c.pairs) for claim in chosen.claims for c in claim.comparisons} == {3}
+    for data in chosen.data:
+        trained = [model.experiment for model in chosen.models if model.data == data]
+        networks = {dataclasses.replace(each.model.network, out_channels=3) for each in trained}
+        assert len(networks) == len({(each.images, each.batch) for each in trained}) == 1
     for claim in chosen.claims:
+        of_the_vpsde = "VPSDE" in claim.text
         for better, worse in claim.comparisons[0].pairs:
-            assert ("vpsde" in better[0], "lvddpm" in worse[0]) == (True, True)
+            assert ("vpsde" in better[0], "dpm-solver" in better[0]) == (of_the_vpsde, True)
+            assert ("lvddpm" in worse[0], "ancestral" in worse[0]) == (True, True)
+            assert of_the_vpsde or better[0].split("/")[0] == worse[0].split("/")[0]
 
 
 @pytest.mark.parametrize(("name", "size"), ALL)
