@@ -53,9 +53,11 @@ def test_below_the_literatures_rows_stands_our_best_by_the_distance_that_there_i
     cells = STUDY.tables[0].cells
     found = {cells[0].name: result(0.5, 0.1), cells[1].name: result(0.4, 0.1)}
     table = literature("4.23", STUDY, found)
-    assert table.rows[-1] == ("DDIM, 4 steps", "KD 0.4 [0.3, 0.5]", "ours, small")
+    assert table.rows[-1] == ("DDIM, 4 steps", "KD 0.4 [0.3, 0.5], of 100 pictures", "ours, small")
     frechet = result(9, None, name="FD")
-    assert literature("4.23", STUDY, {**found, cells[0].name: frechet}).rows[-1][1] == "FD 9"
+    assert literature("4.23", STUDY, {**found, cells[0].name: frechet}).rows[-1][1] == "FD 9, of 100 pictures"
+    few = replace(found[cells[1].name], figures=(replace(found[cells[1].name].figures[0], count=50),))
+    assert literature("4.23", STUDY, found | {cells[1].name: few}).rows[-1][0] == "DDIM, 2 steps"
     assert all(row[-1] == "published" for row in literature("4.23", STUDY, {}).rows)
 
 

@@ -1,4 +1,4 @@
-"""Two evaluations of the same originals: how sure their difference is, when what both share cancels.
+"""Two evaluations beside the same pictures: how sure their difference is, when what both share cancels.
 
 A hard picture is hard for every method, and a set of references lies as it lies for all. The interval of a difference
 of two figures as if they were independent is therefore wider than it need be; here it is made of the differences of
@@ -32,13 +32,14 @@ def paired_half_width(one: Path, other: Path, name: str, group: str = "") -> flo
         group: The kind of holes, as of `Figure`.
 
     Returns:
-        It; None where pictures do not belong together: other originals, other holes, as many pictures from nothing, or
-        a figure that is not made of pictures or their features.
+        It; None where pictures do not belong together: other originals, other holes, another number of pictures, or a
+        figure that is not made of pictures or their features. Pictures from nothing have a reference in common and the
+        noise that each begins with, so it is given of their kernel distance.
 
     Raises:
         BadInputError: If a directory holds no finished evaluation, or a part is missing or damaged.
     """
-    if not _same_originals(Record.read(one), Record.read(other)):
+    if not _belong_together(Record.read(one), Record.read(other), name):
         return None
     if name in KERNEL:
         return _of_sets(one, other, group)
@@ -48,11 +49,12 @@ def paired_half_width(one: Path, other: Path, name: str, group: str = "") -> flo
     return _half(bootstrap(a - b)) if len(a) > 1 else None
 
 
-def _same_originals(one: Record, other: Record) -> bool:
+def _belong_together(one: Record, other: Record, name: str) -> bool:
     """Whether, picture by picture, both made something of the same, and the same networks looked at it."""
     plans = [(plan.task, plan.count, plan.split, plan.holes) for plan in (one.plan, other.plan)]
     seen = [(record.data_sha256, record.hole_set, record.features, record.distance) for record in (one, other)]
-    return one.plan.task != "generation" and plans[0] == plans[1] and seen[0] == seen[1]
+    comparable = one.plan.task != "generation" or name in KERNEL
+    return comparable and plans[0] == plans[1] and seen[0] == seen[1]
 
 
 def _of_sets(one: Path, other: Path, group: str) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from ediffuser.evaluation.figures import Context, Figure
+from ediffuser.evaluation.paired import KERNEL
 from ediffuser.evaluation.parts import Parts
 from ediffuser.evaluation.record import Record
 from ediffuser.evaluation.sheet import sheet
@@ -77,7 +78,7 @@ def cell(figure: Figure) -> str:
     return f"{figure.value:.{digits}f}{interval}"
 
 
-def notes(record: Record, context: Context, found: Iterable[Figure]) -> str:
+def notes(record: Record, context: Context, found: Sequence[Figure]) -> str:
     """The lines under a table: all that its figures depend on."""
     plan = record.plan
     lookers = [
@@ -94,6 +95,7 @@ def notes(record: Record, context: Context, found: Iterable[Figure]) -> str:
     ]
     if record.hole_set:
         lines.append(f"holes: {record.hole_set}; figures without 'in the hole' are over the whole picture")
+    lines += halves_note(context, found)
     if record.counted:
         lines.append(likelihood_note(record))
     if any(figure.name.startswith("diversity") for figure in found):
@@ -103,6 +105,14 @@ def notes(record: Record, context: Context, found: Iterable[Figure]) -> str:
         lines.append(time_note(record, context))
     lines.append("in brackets 95 % intervals over the pictures")
     return "  \n".join(lines)
+
+
+def halves_note(context: Context, found: Iterable[Figure]) -> list[str]:
+    """Of how many pictures a kernel distance is where it is not of all; nothing where it is."""
+    fewer = {figure.name: figure.count for figure in found if figure.name in KERNEL and figure.count < context.count}
+    return [
+        f"{name}: {count:,} results, drawn by lot, and the originals of the others" for name, count in fewer.items()
+    ]
 
 
 def likelihood_note(record: Record) -> str:

@@ -67,7 +67,7 @@ def celebahq_inpainting(size: Size) -> Study:
             *learned_beats_ddim(of_learned, of_ddim, "4.2.5.2").judged(task),
             *Claim(
                 "An unconditional VPSDE that is repurposed is worse at holes than models trained on them",
-                "4.2.5, which expects it",
+                "4.2.5",
                 (
                     versus("DDIM in 25 steps beside DPM-Solver", of_ddim[-1], heuristic[2]),
                     versus("learned variances in 25 steps beside DPM-Solver", of_learned[-1], heuristic[2]),

@@ -2,9 +2,10 @@
 
 Figures that were measured differently, under other features or against other pictures, are not compared at all.
 
-A comparison is decided by the 95 % interval of a difference. Where both sides made something of the same originals, its
-half width h over pictures is that of paired differences. Elsewhere the figures' own half widths h_a and h_b are taken
-as independent, and h = sqrt(h_a^2 + h_b^2). With n > 1 training
+A comparison is decided by the 95 % interval of a difference. Where both sides made something of the same originals, or
+as many pictures from nothing that are compared with the same ones, its half width h over pictures is that of paired
+differences. Elsewhere the figures' own half widths h_a and h_b are taken as independent, and h = sqrt(h_a^2 + h_b^2).
+With n > 1 training
 seeds the difference is the mean of theirs, and its half width sqrt(t^2 s^2 / n + h^2): s is the standard deviation of
 the seeds' differences, t Student's with n - 1 degrees of freedom, and h the mean of the seeds' half widths over
 pictures, since all seeds are judged on the same ones. That the latter are also part of s makes it too wide rather than
@@ -43,7 +44,8 @@ class Comparison:
         label: Where they are compared, such as "25 steps".
         pairs: One for each training seed. Of several cells on a side the one whose calls are nearest to `nfe` counts.
         figure: Names of the figure they are compared by; whichever there is.
-        nfe: Calls of the network at which solvers that choose their steps themselves are compared.
+        nfe: Calls of the network near which solvers that choose their steps themselves are compared, each where it
+            comes nearest, however far that is.
     """
 
     label: str

@@ -56,9 +56,9 @@ def against_calls(study: Study, results: Mapping[str, Result]) -> list[Plot]:
     plots = []
     for task in dict.fromkeys(cell.task for cell in study.cells):
         for names in PLOTTED:
-            lines, label = _lines(study, results, task, names)
+            lines, label, reach = _lines(study, results, task, names)
             if sum(len(points) for points in lines.values()) >= 2:
-                title = f"{label} against calls of the network, {task}"
+                title = f"{label} against calls of the network, {task}; bars: {reach}"
                 slug = re.sub(r"[^a-z]+", "-", label.lower()).strip("-")
                 plots.append(Plot(f"{task}-{slug}", title, curves(lines, label, f"{task}-{slug}")))
     return plots
@@ -79,8 +79,11 @@ def training_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Plot | N
 
 def _lines(
     study: Study, results: Mapping[str, Result], task: str, names: tuple[str, ...]
-) -> tuple[dict[str, list[Point]], str]:
-    """The points of each series in the order of their calls; those of several seeds are one, and reach over all."""
+) -> tuple[dict[str, list[Point]], str, str]:
+    """The points of each series in the order of their calls, the name of the figure, and how far points reach.
+
+    Those of several seeds are one, and reach over all; of seeds whose others are not there yet they do not reach.
+    """
     found: dict[str, dict[str, list[tuple[float, Figure]]]] = defaultdict(lambda: defaultdict(list))
     label = names[-1]
     for table in study.tables:
@@ -90,13 +93,18 @@ def _lines(
             if result and figure and cell.task == task:
                 found[cell.series or table.title][cell.label].append((result.calls, figure))
                 label = figure.name + (f", {figure.unit}" if figure.unit else "")
-    return {series: sorted(map(_point, rows.values()), key=lambda p: p.nfe) for series, rows in found.items()}, label
+    seeds = max((len(figures) for rows in found.values() for figures in rows.values()), default=1)
+    lines = {
+        series: sorted((_point(figures, seeds > 1) for figures in rows.values()), key=lambda point: point.nfe)
+        for series, rows in found.items()
+    }
+    return lines, label, f"from the least to the largest of {seeds} seeds" if seeds > 1 else "95 % intervals"
 
 
-def _point(figures: Sequence[tuple[float, Figure]]) -> Point:
+def _point(figures: Sequence[tuple[float, Figure]], over_seeds: bool) -> Point:
     values = [figure.value for _, figure in figures]
     nfe, mean = fmean(calls for calls, _ in figures), fmean(values)
-    if len(values) > 1:
+    if over_seeds:
         return Point(nfe, mean, min(values), max(values))
     only = figures[0][1]
     return Point(nfe, mean, mean if only.low is None else only.low, mean if only.high is None else only.high)

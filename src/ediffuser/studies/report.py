@@ -5,6 +5,7 @@ They are made of what there is; what is missing is said. Nothing in them depends
 
 import base64
 import io
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,16 @@ from ediffuser.studies.commands import evaluation_command, study_command, traini
 from ediffuser.studies.inputs import Inputs
 from ediffuser.studies.plots import Plot, against_calls, training_curves
 from ediffuser.studies.results import Result, read_results
-from ediffuser.studies.study import Study
+from ediffuser.studies.study import Cell, Study
 from ediffuser.studies.tables import TextTable, claim_table, comparability, literature, markdown, ours
 from ediffuser.studies.training import finished, training_log
 
 REPORTS = "reports"
+VERDICTS = (
+    "A comparison holds if the 95 % interval of the advantage lies above 0, does not hold if it lies below, and is not "
+    "significant if 0 is in it. The intervals are over pictures, and over training seeds where there are several; they "
+    "are not corrected for their number, so of twenty comparisons between equals one is expected to seem significant."
+)
 BRACKETS = "In brackets stand 95 % intervals; of a time, after ± its standard deviation."
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 SHOWN_NFE = 25
@@ -132,7 +138,9 @@ def as_html(report: Report) -> str:
     """The page: well-formed, without scripts, and with nothing in it that lies elsewhere."""
     jinja2 = optional("jinja2", "Jinja")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(report=report, brackets=BRACKETS)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        report=report, brackets=BRACKETS, verdicts=VERDICTS
+    )
 
 
 def as_markdown(report: Report, stem: str) -> str:
@@ -140,7 +148,7 @@ def as_markdown(report: Report, stem: str) -> str:
     study = report.study
     lines = [f"# {study.title}", study.question, f"Made by `{report.command}`."]
     lines += [f"Still missing: {', '.join(report.missing)}."] if report.missing else []
-    lines += ["## Conclusions"] if report.conclusions else []
+    lines += ["## Conclusions", VERDICTS] if report.conclusions else []
     for conclusion in report.conclusions:
         lines += [markdown(conclusion.table), f"{_source(conclusion.claim)}: **{conclusion.verdict}**."]
     lines += ["## Plots"] if report.plots else []
@@ -174,7 +182,7 @@ def _trained(study: Study, logs: Mapping[str, list[dict]]) -> TextTable:
         rows.append(
             (model.name, model.label, f"{seen:,} of {experiment.images:,}", f"{hours:.2f}", str(experiment.seed))
         )
-    return TextTable("Training", ("run", "the dissertation's name", "images seen", "hours", "seed"), tuple(rows))
+    return TextTable("Training", ("run", "model", "images seen", "hours", "seed"), tuple(rows))
 
 
 def _missing(study: Study, results: Mapping[str, Result], out: Path) -> list[str]:
@@ -184,15 +192,18 @@ def _missing(study: Study, results: Mapping[str, Result], out: Path) -> list[str
 
 
 def _samples(study: Study, results: Mapping[str, Result]) -> list[Sample]:
-    """Of each table the sheet whose calls are nearest to 25; of a model's seeds the first alone."""
-    sheets = []
+    """Of each line of the plots the sheet whose calls are nearest to 25; of a model's seeds the first alone."""
+    shown: dict[str, list[Cell]] = defaultdict(list)
     for table in study.tables:
-        cells = [cell for cell in table.cells if cell.name in results and cell.model.experiment.seed == 0]
-        cells = [cell for cell in cells if (results[cell.name].directory / GRID).exists()]
-        if cells:
-            cell = min(cells, key=lambda cell: abs(results[cell.name].calls - SHOWN_NFE))
-            name = f"{cell.model.label}, {cell.label}, {results[cell.name].calls:.4g} calls"
-            sheets.append(Sample(name, _small(results[cell.name].directory / GRID)))
+        for cell in table.cells:
+            there = cell.name in results and (results[cell.name].directory / GRID).exists()
+            if there and cell.model.experiment.seed == 0:
+                shown[cell.series or table.title].append(cell)
+    sheets = []
+    for cells in shown.values():
+        cell = min(cells, key=lambda cell: abs(results[cell.name].calls - SHOWN_NFE))
+        name = f"{cell.model.label}, {cell.label}, {results[cell.name].calls:.4g} calls"
+        sheets.append(Sample(name, _small(results[cell.name].directory / GRID)))
     return sheets
 
 

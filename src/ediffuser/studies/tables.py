@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ediffuser.evaluation.figures import Figure
-from ediffuser.evaluation.report import ARROWS, likelihood_note, time_note
+from ediffuser.evaluation.report import ARROWS, halves_note, likelihood_note, time_note
 from ediffuser.studies.claims import Claim, Outcome
 from ediffuser.studies.published import PUBLISHED, PublishedTable
 from ediffuser.studies.results import Result
@@ -66,7 +66,8 @@ def literature(number: str, study: Study, results: Mapping[str, Result]) -> Text
         best = _best(table, results)
         if best:
             cell, figure = best
-            row = {printed.columns[0]: f"{table.title}, {cell.label}", "FID": f"{figure.name} {value(figure)}"}
+            distance = f"{figure.name} {value(figure)}, of {figure.count:,} pictures"
+            row = {printed.columns[0]: f"{table.title}, {cell.label}", "FID": distance}
             rows.append((*(row.get(column, "") for column in printed.columns), f"ours, {study.size}"))
     note = comparability(study, results)
     return TextTable(f"Table {number}: {printed.title}", (*printed.columns, ""), tuple(rows), -1, (note,))
@@ -129,6 +130,8 @@ def context_lines(result: Result) -> Iterator[str]:
     if record and record.hole_set:
         kinds = ", ".join(record.plan.holes)
         yield f"Holes: {record.hole_set}; {kinds}. Without 'in the hole' a figure is of the whole picture."
+    for note in halves_note(context, result.own):
+        yield f"{note}."
     if record and record.counted:
         yield f"{likelihood_note(record)}."
     if record and context.machine:
@@ -159,7 +162,10 @@ def _rows(
 
 
 def _best(table: Table, results: Mapping[str, Result]) -> tuple[Cell, Figure] | None:
-    """The row with the least Fréchet distance, or where pictures are too few for one the least kernel distance."""
+    """The row with the least Fréchet distance, or where pictures are too few for one the least kernel distance.
+
+    Of those of most pictures: the fewer there are, the more one of them is the least by chance.
+    """
     for names in (("FID", "FD"), ("KID", "KD")):
         found = [
             (cell, figure)
@@ -167,7 +173,7 @@ def _best(table: Table, results: Mapping[str, Result]) -> tuple[Cell, Figure] | 
             if cell.name in results and (figure := results[cell.name].figure(*names)) is not None
         ]
         if found:
-            return min(found, key=lambda pair: pair[1].value)
+            return min(found, key=lambda pair: (-pair[1].count, pair[1].value))
     return None
 
 
