@@ -200,9 +200,9 @@ def _samples(study: Study, results: Mapping[str, Result]) -> list[Sample]:
             if there and cell.model.experiment.seed == 0:
                 shown[cell.series or table.title].append(cell)
     sheets = []
-    for cells in shown.values():
+    for series, cells in shown.items():
         cell = min(cells, key=lambda cell: abs(results[cell.name].calls - SHOWN_NFE))
-        name = f"{cell.model.label}, {cell.label}, {results[cell.name].calls:.4g} calls"
+        name = f"{series}, {cell.label}, {results[cell.name].calls:.4g} calls"
         sheets.append(Sample(name, _small(results[cell.name].directory / GRID)))
     return sheets
 

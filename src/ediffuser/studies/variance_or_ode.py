@@ -17,7 +17,7 @@ from ediffuser.studies.claims import Claim, Comparison
 from ediffuser.studies.rows import row
 from ediffuser.studies.study import Cell, Size, Study, Table, TrainedModel
 
-CALLS = (10, 15, 20, 25, 50)
+CALLS = (10, 25, 50)
 APART = (10, 25)
 """Calls at which the models with learned variances are sampled by the ODE too."""
 
