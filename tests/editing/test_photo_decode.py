@@ -106,7 +106,6 @@ REFUSED = {
     "elf": (lambda: b"\x7fELF\x02\x01\x01" + bytes(100), "unsupported-format"),
     "apng": (lambda: frames("PNG"), "animated"),
     "animated webp": (lambda: frames("WEBP"), "animated"),
-    "mpo": (lambda: frames("MPO"), "animated"),
 }
 
 
@@ -170,6 +169,12 @@ def test_pixels_are_read_only():
     pixels = decode_photo(encoded(picture())).pixels
     with pytest.raises(ValueError, match="read-only"):
         pixels[0, 0, 0] = 1
+
+
+def test_of_a_cameras_jpeg_with_several_pictures_the_first_is_the_photo():
+    assert Image.open(io.BytesIO(frames("MPO"))).n_frames == 2
+    expected = decode_photo(encoded(picture(seed=0), "JPEG"))
+    assert np.array_equal(decode_photo(frames("MPO")).pixels, expected.pixels)
 
 
 def test_progressive_jpeg():

@@ -29,7 +29,7 @@ from ediffuser.editing import inpaint_photo
 from ediffuser.model import Model, ModelConfig
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.errors import BadInputError
-from ediffuser.samplers import Ancestral, Ddim
+from ediffuser.samplers import Ancestral, Ddim, DpmAdaptive, ProbabilityFlow
 from ediffuser.server import painters, storage
 from ediffuser.server.messages import (
     Alive,
@@ -326,7 +326,10 @@ def levels_apart(some, others):
     return max(int(np.abs(a.astype(int) - b.astype(int)).max()) for a, b in zip(some, others, strict=True))
 
 
-@pytest.mark.parametrize("sampler", [Ddim(steps=3, eta=1.0), Ancestral(steps=4)])
+SAMPLERS = [Ddim(steps=3, eta=1.0), Ancestral(steps=4), ProbabilityFlow(tolerance=0.1), DpmAdaptive(tolerance=0.3)]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.kind)
 def test_a_model_paints_the_same_alone_in_company_and_in_inpaint_photo(data, tiny, sampler):
     hole, image = two_parts(), Image.fromarray(photo_pixels())
     expected = inpaint_photo(tiny, image, Image.fromarray(hole), variations=3, seed=5, sampler=sampler)

@@ -72,7 +72,7 @@ test.describe("a file that is no use", () => {
     const before = await editor.digest();
     const bad: [string, string, RegExp][] = [
       ["notes.txt", "text/plain", /PNG, JPEG or WebP/],
-      ["too-many-bytes.png", "image/png", /limit is 25 MB/],
+      ["too-many-bytes.png", "image/png", /limit is 100 MB/],
       ["too-many-pixels.png", "image/png", /limit is 50 megapixels/],
       ["broken.png", "image/png", /./],
     ];

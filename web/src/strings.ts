@@ -230,7 +230,7 @@ export const strings = {
       `The picture is ${width} × ${height}, ${megapixels(width * height)}; the limit is ${megapixels(limit)}.`,
     tooLong: (width: number, height: number, limit: number) =>
       `The picture is ${width} × ${height} pixels; the limit is ${limit} pixels a side.`,
-    wrongType: (type: string) => `This is not a picture that can be opened (${type}). PNG, JPEG or WebP up to 25 MB would be right.`,
+    wrongType: (type: string) => `This is not a picture that can be opened (${type}). PNG, JPEG or WebP up to 100 MB would be right.`,
     noPicture: "There is no file in what was dropped. A PNG, JPEG or WebP file would be right.",
     noPictureInClipboard: "There is no picture in the clipboard.",
     clipboard: "The browser did not let the page read the clipboard. Press Ctrl+V instead.",

@@ -43,6 +43,7 @@ def decode_photo(source: Source, *, what: str = "photo") -> Photo:
 
     The EXIF orientation is applied first and then dropped with all other metadata; unreadable EXIF is ignored. Palette,
     grey, 1-bit, CMYK and 16-bit pictures arrive as 8-bit RGB, or RGBA if they have transparency: see `colour.to_rgb`.
+    Of a camera's JPEG with more pictures in it, such as previews or a gain map, the first is the photo.
 
     Args:
         source: Path of a file, its bytes, or an image of at most 16 bits a channel.
@@ -114,7 +115,7 @@ def format_of(head: bytes) -> str | None:
 def _decode_image(image: Image.Image, name: str) -> Photo:
     check_size(image.size, name)
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and image.format != "MPO":
         raise PhotoError("animated", f"{name} holds {frames} pictures: give a file with one still picture")
     image.load()
     rgb, icc_profile = to_rgb(_upright(image), name)

@@ -28,6 +28,10 @@ ROWS_ON_CPU = 2
 more than half the time."""
 
 
+LEAST_PROGRESS = 0.01
+"""What is taken for the part that is done while a solver's first attempts are refused."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """Where a batch stands after a network call.
@@ -35,8 +39,8 @@ class Frame:
     Attributes:
         x: The pictures, once `calls` is `total`; shape (B, 3, r, r).
         x0: What is expected to become of them.
-        calls: Calls so far.
-        total: Calls until the end.
+        calls: Calls so far, of the row with the most.
+        total: Calls until the end, `calls` where it is reached, or a guess.
         finite: For each row, whether all that the network said was numbers.
     """
 
@@ -121,8 +125,9 @@ class ModelPainter:
         watched = _Watched(loaded.network, len(asks))
         images, holes = torch.stack([ask.image for ask in asks]), torch.stack([ask.hole for ask in asks])
         for step in inpaint_rows(replace(loaded, network=watched), images, holes, keys, sampler):
-            calls = int(step.calls[0])
-            yield Frame(step.x.clamp(-1, 1), step.x0, calls, max(calls, round(calls / step.progress)), watched.finite)
+            calls = int(step.calls.max())  # of a solver with steps of its own, rows end at different times
+            total = max(calls, round(calls / max(step.progress, LEAST_PROGRESS)))
+            yield Frame(step.x.clamp(-1, 1), step.x0, calls, total, watched.finite)
 
     def _model(self, name: str) -> Model:
         """The model of that name; the least recently loaded one makes room."""

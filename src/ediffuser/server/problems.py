@@ -27,7 +27,7 @@ BY_STATUS = {
     403: ("foreign-page", "The request comes from another site's page, which may not use this server."),
     404: ("not-found", "There is nothing here: the address is wrong, or what was here has been removed."),
     405: ("method-not-allowed", "This address does not know the method; the header Allow lists those that it knows."),
-    413: ("too-many-bytes", "The request is too large: a photo or a mask may have at most 25 MB."),
+    413: ("too-many-bytes", "The request is too large: a photo or a mask may have at most 100 MB."),
     415: ("unsupported-media-type", "The content type of the request does not suit this address."),
     421: ("unknown-host", "The server does not go by this host name: use the address that it printed."),
     422: ("invalid-request", "The request has a value that does not fit."),

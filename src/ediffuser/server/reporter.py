@@ -34,7 +34,8 @@ class Reporter:
         now, ended = time.monotonic(), frame.calls == frame.total
         if ended or now - self._reported >= LEAST_SECONDS:
             steps = tuple(self._rows[place].easel.step(self._rows[place].variation, frame) for place in live)
-            seconds = (now - self._reported) / (frame.calls - self._calls) / len(self._rows)
+            calls = max(1, frame.calls - self._calls)  # none where the row with the most has ended before others
+            seconds = (now - self._reported) / calls / len(self._rows)
             self._send(Stepped(steps, seconds))
             self._reported, self._calls = now, frame.calls
         if not ended and now - self._previewed >= self._preview_seconds:

@@ -9,7 +9,8 @@ from ediffuser.server.messages import StubSettings, WorkerSettings
 from ediffuser.zoo import AUTO
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-LARGEST_FILE = 25_000_000  # bytes of a photo or a mask
+LARGEST_FILE = 100_000_000
+"""Bytes of a photo or a mask: what our own PNG file of 50 megapixels may have, so that it can be opened again."""
 
 
 @dataclass(frozen=True)

@@ -1372,7 +1372,7 @@ export interface operations {
                 "multipart/form-data": {
                     /**
                      * Format: binary
-                     * @description Still JPEG, PNG or WebP, at most 25 MB.
+                     * @description Still JPEG, PNG or WebP, at most 100 MB.
                      */
                     image: string;
                 };
@@ -1415,7 +1415,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is too large: a photo or a mask may have at most 25 MB. */
+            /** @description The request is too large: a photo or a mask may have at most 100 MB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1627,7 +1627,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is too large: a photo or a mask may have at most 25 MB. */
+            /** @description The request is too large: a photo or a mask may have at most 100 MB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1744,7 +1744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is too large: a photo or a mask may have at most 25 MB. */
+            /** @description The request is too large: a photo or a mask may have at most 100 MB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1858,7 +1858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is too large: a photo or a mask may have at most 25 MB. */
+            /** @description The request is too large: a photo or a mask may have at most 100 MB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1987,7 +1987,7 @@ export interface operations {
                     image_id?: string;
                     /**
                      * Format: binary
-                     * @description Still JPEG, PNG or WebP, at most 25 MB.
+                     * @description Still JPEG, PNG or WebP, at most 100 MB.
                      */
                     image?: string;
                     /**
@@ -2057,7 +2057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is too large: a photo or a mask may have at most 25 MB. */
+            /** @description The request is too large: a photo or a mask may have at most 100 MB. */
             413: {
                 headers: {
                     [name: string]: unknown;

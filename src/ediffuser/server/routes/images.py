@@ -23,7 +23,7 @@ from ediffuser.server.schemas import LARGEST_SIDE, ImageInfo, Margins, ResultNam
 from ediffuser.server.services import ClientName, Running
 from ediffuser.server.settings import LARGEST_FILE
 
-FILE = {"type": "string", "format": "binary", "description": "Still JPEG, PNG or WebP, at most 25 MB."}
+FILE = {"type": "string", "format": "binary", "description": "Still JPEG, PNG or WebP, at most 100 MB."}
 
 router = APIRouter(prefix="/api/images", tags=["pictures"])
 

@@ -5,7 +5,7 @@ const file = (size: number, type: string) => ({ size, type }) as Blob;
 
 it("refuses files and names the limit", () => {
   expect(fileProblem(file(0, "image/png"))).toMatch(/empty/);
-  expect(fileProblem(file(LARGEST_FILE + 1, "image/png"))).toMatch(/25 MB/);
+  expect(fileProblem(file(LARGEST_FILE + 1, "image/png"))).toMatch(/100 MB/);
   expect(fileProblem(file(10, "application/pdf"))).toMatch(/PNG, JPEG or WebP/);
   expect(fileProblem(file(LARGEST_FILE, "image/webp"))).toBeNull();
   expect(fileProblem(file(10, ""))).toBeNull(); // the server looks at the bytes

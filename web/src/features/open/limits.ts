@@ -1,7 +1,7 @@
 // What the server takes; looked at here first, so that nobody waits for a refusal.
 import { strings } from "../../strings";
 
-export const LARGEST_FILE = 25_000_000;
+export const LARGEST_FILE = 100_000_000;
 export const MOST_PIXELS = 50_000_000;
 export const LARGEST_SIDE = 16_384;
 
