@@ -173,6 +173,23 @@ def test_colorize_and_generate_write_pictures(folder, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [f"picture-{k}.png" for k in (1, 2, 3)]
 
 
+def test_later_pictures_have_later_numbers_and_leave_the_first_ones_alone(folder, tmp_path):
+    options = ["-o", tmp_path, "--model", folder / "free", "--steps", 2, "--count", 2]
+    assert run("generate", *options) == 0
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run("generate", *options, "--first-index", 2) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"picture-{k}.png" for k in (1, 2, 3, 4)]
+    assert all((tmp_path / name).read_bytes() == content for name, content in first.items())
+
+
+@pytest.mark.parametrize("command", ["inpaint", "colorize"])
+def test_a_format_that_cannot_hold_the_photo_is_refused_before_a_model_is_looked_for(command, folder, tmp_path, capsys):
+    Image.new("RGBA", (30, 40), (9, 9, 9, 99)).save(tmp_path / "clear.png")
+    mask = [folder / "mask.png"] if command == "inpaint" else []
+    line = refusal(capsys, command, tmp_path / "clear.png", *mask, "-o", tmp_path / "out.jpg", "--model", "none")
+    assert "transparency, which JPEG cannot hold" in line
+
+
 @pytest.mark.parametrize(
     ("options", "sampler"),
     [
@@ -255,6 +272,13 @@ def test_files_that_cannot_be_used(folder, tmp_path, capsys, image, mask, said):
         (["--variations", "0"], "0 variations"),
         (["--grow", "-100"], "shrunk by 100 pixels leaves nothing to paint"),
         (["--feather", "-1"], "a soft edge cannot be -1 pixels wide"),
+        (["--context", "nan"], "a context of nan shows the model nothing: give a number above 0"),
+        (["--context", "0"], "a context of 0 shows the model nothing"),
+        (["--sampler", " "], "unknown sampler ''"),
+        (
+            ["--sampler", "probability-flow", "--solver", "heun", "--tolerance", "0.1"],
+            "heun takes a fixed number of steps",
+        ),
     ],
 )
 def test_options_that_cannot_be_used(folder, tmp_path, capsys, options, said):

@@ -262,6 +262,18 @@ def test_inpaint_photo_from_file_to_picture(model, tmp_path):
     assert other[0].tobytes() != results[0].tobytes()
 
 
+def test_many_variations_are_painted_some_at_a_time(model, monkeypatch):
+    hole = np.zeros((40, 40), bool)
+    hole[10:20, 5:20] = True
+    photo, mask = Image.fromarray(picture(40, 40)), Image.fromarray(hole)
+    options = {"seed": 3, "sampler": Ddim(steps=2)}
+    together = inpaint_photo(model, photo, mask, variations=3, **options)
+    monkeypatch.setattr("ediffuser.editing.inpaint.ROWS_AT_ONCE", 2)
+    apart = inpaint_photo(model, photo, mask, variations=3, **options)
+    for one, other in zip(together, apart, strict=True):
+        assert np.abs(np.asarray(one).astype(int) - np.asarray(other)).max() <= 1
+
+
 def test_inpaint_photo_keeps_alpha_everywhere(model):
     pixels = picture(40, 30, channels=4)
     pixels[:, :8, 3] = 0

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, output_paths, save_photos
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, opened_photo, output_paths, save_photos
 from ediffuser.editing import colorize_photo
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
@@ -40,7 +40,8 @@ def colorize(
         precision: auto, float32 or bf16.
     """
     sampler, respect = way.chosen(DEFAULT_SAMPLER), chosen_conditioning(conditioning)
+    photo = opened_photo(image, out).to_image()
     loaded = load(model, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
-    results = colorize_photo(loaded, image, variations=variations, seed=seed, sampler=sampler, conditioning=respect)
+    results = colorize_photo(loaded, photo, variations=variations, seed=seed, sampler=sampler, conditioning=respect)
     save_photos(results, paths)

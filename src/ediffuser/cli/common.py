@@ -11,10 +11,13 @@ from tyro.conf import arg
 from ediffuser.cli.options import override, parse_component
 from ediffuser.conditioning import AnyConditioning, Conditioning
 from ediffuser.editing import Photo, encode_photo
-from ediffuser.editing.encode import GENERATED
+from ediffuser.editing.decode import decode_photo
+from ediffuser.editing.encode import GENERATED, check_format
+from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.files import make_folder, write_atomically
 from ediffuser.runtime.pixels import to_uint8
-from ediffuser.samplers import AnySampler, Sampler
+from ediffuser.samplers import AnySampler, ProbabilityFlow, Sampler
+from ediffuser.samplers.probability_flow import FIXED
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -36,13 +39,19 @@ class SamplerOptions:
         """The sampler that was named, or the default, with what the shorthands say.
 
         Raises:
-            BadInputError: If the sampler, one of its settings or a value is not known.
+            BadInputError: If the sampler, one of its settings or a value is not known, or a tolerance would be ignored.
         """
         shorthands = {"solver": self.solver, "steps": self.steps, "tolerance": self.tolerance}
         settings = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
         if self.sampler:
-            return parse_component(" ".join([self.sampler, *settings]), AnySampler, "sampler")
-        return override(default, settings, f"sampler '{type(default).__name__}'")
+            sampler = parse_component(" ".join([self.sampler, *settings]), AnySampler, "sampler")
+        else:
+            sampler = override(default, settings, f"sampler '{type(default).__name__}'")
+        if self.tolerance is not None and isinstance(sampler, ProbabilityFlow) and sampler.solver in FIXED:
+            raise BadInputError(
+                f"{sampler.solver} takes a fixed number of steps: set steps, or take rk23, rk45 or dop853"
+            )
+        return sampler
 
 
 SamplerChoice = Annotated[SamplerOptions, arg(name="")]
@@ -61,8 +70,10 @@ def chosen_conditioning(text: str | None) -> Conditioning | None:
     return parse_component(text, AnyConditioning, "conditioning") if text else None
 
 
-def output_paths(out: Path, stem: str, count: int) -> list[Path]:
+def output_paths(out: Path, stem: str, count: int, first: int = 1) -> list[Path]:
     """Where `count` pictures go: OUT itself if it is named as one picture, OUT-1 ... if there are more, else in OUT/.
+
+    Numbers begin at `first`.
 
     Raises:
         BadInputError: If OUT cannot be made or written to.
@@ -72,8 +83,21 @@ def output_paths(out: Path, stem: str, count: int) -> list[Path]:
     make_folder(folder, "-o")
     if single and count == 1:
         return [out]
-    width = len(str(count))
-    return [folder / f"{stem}-{k:0{width}d}{suffix}" for k in range(1, count + 1)]
+    numbers = range(first, first + count)
+    width = len(str(numbers[-1])) if count > 0 else 1
+    return [folder / f"{stem}-{k:0{width}d}{suffix}" for k in numbers]
+
+
+def opened_photo(image: Path, out: Path) -> Photo:
+    """The photo that is to be edited, if what becomes of it can be saved in OUT.
+
+    Raises:
+        BadInputError: If it cannot be read, or OUT is a picture of a format that cannot hold its transparency or size.
+    """
+    photo = decode_photo(image)
+    if out.suffix.lower() in PICTURE_SUFFIXES:
+        check_format(photo, out)
+    return photo
 
 
 def save_photos(images: list[Image.Image], paths: list[Path]) -> None:

@@ -29,7 +29,7 @@ def generate(
     Example: ediffuser generate -o out/ --model runs/cifar --count 64 --sampler "ddim steps=50"
 
     Args:
-        out: A folder, or the name of a .png, .jpg or .webp file.
+        out: A folder, or the name of a .png, .jpg or .webp file; several pictures are numbered from first_index + 1.
         model: An unconditional model: a checkpoint or run directory. None is shipped yet.
         count: How many pictures.
         seed: Picture k depends on the seed and first_index + k alone.
@@ -44,7 +44,7 @@ def generate(
         raise BadInputError(f"count {count} and batch {batch} must both be at least 1")
     with processes() as group:
         loaded = load(model, device=str(group.device(choose_device(device))), precision=precision)
-        paths = output_paths(out, "picture", count)
+        paths = output_paths(out, "picture", count, first_index + 1)
         # Whole batches, for in another batch a picture may differ in its last bits.
         for start in group.mine(range(0, count, batch)):
             part = paths[start : start + batch]

@@ -5,11 +5,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, output_paths, save_photos
-from ediffuser.editing import inpaint_photo
+from ediffuser.cli.common import UNCHOSEN, SamplerChoice, chosen_conditioning, opened_photo, output_paths, save_photos
+from ediffuser.editing import Photo, inpaint_photo
 from ediffuser.editing.choice import inpainters, suited
 from ediffuser.editing.compose import grow as grow_hole
-from ediffuser.editing.decode import decode_photo
 from ediffuser.editing.mask import decode_mask
 from ediffuser.generate import DEFAULT_SAMPLER, load
 from ediffuser.runtime.device import PrecisionName
@@ -56,12 +55,13 @@ def inpaint(
         precision: auto, float32 or bf16.
     """
     sampler, respect = way.chosen(DEFAULT_SAMPLER), chosen_conditioning(conditioning)
-    name = _suited(image, mask, invert_mask, grow) if model == AUTO else model
+    photo = opened_photo(image, out)
+    name = _suited(photo, mask, invert_mask, grow) if model == AUTO else model
     loaded = load(name, device=device, precision=precision)
     paths = output_paths(out, image.stem, variations)
     results = inpaint_photo(
         loaded,
-        image,
+        photo.to_image(),
         mask,
         variations=variations,
         seed=seed,
@@ -75,10 +75,9 @@ def inpaint(
     save_photos(results, paths)
 
 
-def _suited(image: Path, mask: Path, invert_mask: bool, grow: int) -> str:
+def _suited(photo: Photo, mask: Path, invert_mask: bool, grow: int) -> str:
     """The shipped model that suits the photo and its hole."""
     models = inpainters()
     if len(models) == 1:
         return next(iter(models))
-    photo = decode_photo(image)
     return suited(models, photo.pixels, grow_hole(decode_mask(mask, photo.size, invert_mask), grow))

@@ -23,7 +23,7 @@ def parse_component(text: str, union: Any, kind: str) -> Any:  # noqa: ANN401 - 
     Raises:
         BadInputError: If the name, a setting or a value is not known; names the nearest right one.
     """
-    name, *settings = text.split()
+    name, *settings = text.split() or [""]
     members = {member.__dataclass_fields__["kind"].default: member for member in _members(union)}
     kind_of_member = name.replace("-", "_")
     if kind_of_member not in members:

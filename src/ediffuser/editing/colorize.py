@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from ediffuser.conditioning import Conditioning
 from ediffuser.editing.colour import luma_thousandths
 from ediffuser.editing.crop import Box, Crop
 from ediffuser.editing.decode import Source, decode_photo
-from ediffuser.editing.inpaint import check_variations
+from ediffuser.editing.inpaint import ROWS_AT_ONCE, check_variations
 from ediffuser.editing.paint import to_cells
 from ediffuser.editing.photo import Photo
 from ediffuser.editing.resample import enlarge
@@ -22,7 +23,7 @@ from ediffuser.samplers import Sampler
 Paint = Callable[[Tensor, int], Tensor]
 
 LUMA_WEIGHTS = np.array([299, 587, 114], dtype=np.float32) / 1000
-ROWS_AT_ONCE = 256
+LINES_AT_ONCE = 256
 
 
 def colorize_photo(
@@ -55,7 +56,11 @@ def colorize_photo(
     photo = decode_photo(image)
 
     def paint(images: Tensor, first_index: int) -> Tensor:
-        return colorize(model, images, sampler=sampler, conditioning=conditioning, seed=seed, first_index=first_index)
+        def some(start: int) -> Tensor:
+            rows, first = images[start : start + ROWS_AT_ONCE], first_index + start
+            return colorize(model, rows, sampler=sampler, conditioning=conditioning, seed=seed, first_index=first)
+
+        return torch.cat([some(start) for start in range(0, len(images), ROWS_AT_ONCE)])
 
     finished = colorize_variations(photo, paint, model.resolution, variations=variations)
     return [variation.to_image() for variation in finished]
@@ -92,8 +97,8 @@ def _with_chroma(pixels: np.ndarray, grey: np.ndarray, chroma: np.ndarray, squar
     """The photo's grey with the chroma of the cells, shape (3, r, r), strip by strip to save memory."""
     result = pixels.copy()
     height, width = grey.shape
-    for top in range(0, height, ROWS_AT_ONCE):
-        strip = Box(top, 0, min(top + ROWS_AT_ONCE, height), width)
+    for top in range(0, height, LINES_AT_ONCE):
+        strip = Box(top, 0, min(top + LINES_AT_ONCE, height), width)
         wanted = np.stack([enlarge(channel, square, strip) for channel in chroma], axis=-1)
         result[strip.window][..., :3] = coloured_grey(grey[strip.window], wanted)
     return result

@@ -59,17 +59,26 @@ def encode_photo(
         raise BadInputError(f"a quality of {quality} cannot be saved: give a number from 1 to 100")
     if isinstance(photo, Image.Image):
         photo = decode_photo(photo)
-    file_format = _format_of(to)
-    transparent = photo.pixels.shape[2] == 4
-    if file_format == "JPEG" and transparent:
-        raise BadInputError("the picture has transparency, which JPEG cannot hold: save it as PNG or WebP")
-    if file_format == "WEBP" and max(photo.size) > LARGEST_WEBP_SIDE:
-        raise BadInputError(f"no side of a WebP picture may exceed {LARGEST_WEBP_SIDE} pixels: save it as PNG")
+    file_format = check_format(photo, to)
     xmp = None if source_type is None else XMP.format(source_type=source_type)
     file = io.BytesIO()
     options = _options(file_format, quality) | _metadata(file_format, xmp)
     photo.to_image().save(file, file_format, icc_profile=photo.icc_profile, **options)
     return file.getvalue()
+
+
+def check_format(photo: Photo, to: str | Path) -> str:
+    """Pillow's name of the format that a name ends with, if it can hold the picture.
+
+    Raises:
+        BadInputError: If it is unknown, or cannot hold the picture's transparency or size.
+    """
+    file_format = _format_of(to)
+    if file_format == "JPEG" and photo.pixels.shape[2] == 4:
+        raise BadInputError("the picture has transparency, which JPEG cannot hold: save it as PNG or WebP")
+    if file_format == "WEBP" and max(photo.size) > LARGEST_WEBP_SIDE:
+        raise BadInputError(f"no side of a WebP picture may exceed {LARGEST_WEBP_SIDE} pixels: save it as PNG")
+    return file_format
 
 
 def _format_of(to: str | Path) -> str:

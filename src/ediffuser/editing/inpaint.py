@@ -27,6 +27,9 @@ from ediffuser.model import Model
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.samplers import Sampler
 
+ROWS_AT_ONCE = 64
+"""Variations that are painted together: more would cost memory and save no time."""
+
 # images (B, 3, r, r) in [-1, 1], holes (B, 1, r, r), index of the first row's noise -> painted images (B, 3, r, r).
 Fill = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -70,17 +73,31 @@ def inpaint_photo(
 
     Raises:
         BadInputError: If photo, mask or model cannot be used, `variations` is not from 1 to 1,000,000, `feather` is
-            negative, or the mask shrinks to nothing.
+            negative, `context` is not above 0, or the mask shrinks to nothing.
     """
+    if context is not None and not context > 0:
+        raise BadInputError(
+            f"a context of {context:g} shows the model nothing: give a number above 0, such as 4, or inf"
+        )
     if model.shape[0] != 3:
         raise BadInputError(f"a photo needs a model of RGB pictures, 3 channels; this one's have {model.shape[0]}")
     photo = decode_photo(image)
     hole = grow_hole(decode_mask(mask, photo.size, invert_mask), grow)
 
     def fill(images: Tensor, holes: Tensor, first_index: int) -> Tensor:
-        return inpaint(
-            model, images, holes, sampler=sampler, conditioning=conditioning, seed=seed, first_index=first_index
-        )
+        def some(start: int) -> Tensor:
+            rows, first = slice(start, start + ROWS_AT_ONCE), first_index + start
+            return inpaint(
+                model,
+                images[rows],
+                holes[rows],
+                sampler=sampler,
+                conditioning=conditioning,
+                seed=seed,
+                first_index=first,
+            )
+
+        return torch.cat([some(start) for start in range(0, len(images), ROWS_AT_ONCE)])
 
     finished = inpaint_variations(
         photo,
