@@ -124,6 +124,7 @@ def plan(text: str, options: Options) -> Plan:
         batch=16,
         sampler=parse_component(text, AnySampler, "sampler"),
         holes=options.holes,
+        matched=True,
         baselines=(),
         features="none",
         variations=1,

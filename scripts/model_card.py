@@ -96,6 +96,7 @@ class Run:
             data=ImageFolder(path=str(self.data), resolution=resolution),
             count=self.count,
             seed=self.seed,
+            matched=True,
             batch=self.batch,
             sampler=Ddim(steps=self.calls, eta=self.eta),
             features="efficientnet-lite0",

@@ -185,6 +185,7 @@ def plan(directory: Path, options: Options, sampler: str) -> Plan:
         batch=16,
         sampler=parse_component(sampler, AnySampler, "sampler"),
         holes=options.holes,
+        matched=True,
         baselines=(),
         features="none",
         variations=1,

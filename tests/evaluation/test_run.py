@@ -4,14 +4,17 @@ import dataclasses
 import json
 import signal
 
+import numpy as np
 import pytest
 import torch
 from evaluations import Killable
+from PIL import Image
 from pydantic import ValidationError
 
 import ediffuser
 from ediffuser.conditioning import RePaint
 from ediffuser.data import ImageFolder
+from ediffuser.editing import inpaint_photo
 from ediffuser.evaluation.classical import telea
 from ediffuser.evaluation.frechet import frechet_distance
 from ediffuser.evaluation.holes import HOLES, compose, draw_holes
@@ -98,6 +101,19 @@ def test_the_scores_of_each_picture_are_those_of_what_the_facade_paints(plan, tm
     mean = next(figure for figure in means if figure.method == MODEL and figure.name == "PSNR in the hole")
     assert mean.value == pytest.approx(found[MODEL]["psnr_hole"].mean().item(), rel=1e-12)
     assert mean.low < mean.value < mean.high
+
+
+def test_a_matched_picture_is_the_editors_to_the_byte(plan, tmp_path):
+    wanted = plan(matched=True, count=2, batch=1, holes=("box",))
+    run(wanted, tmp_path / "out")
+    shown = Parts(tmp_path / "out").read(Piece(MODEL, 0, 1, "box"))["shown"][0, 0]
+    model = ediffuser.load(wanted.model, device="cpu", precision="float32")
+    photo = Image.fromarray(wanted.data.open().batch([0])[0].permute(1, 2, 0).numpy())
+    hole = Image.fromarray(draw_holes(HOLES["box"], range(1), (32, 32))[0, 0].numpy() > 0)
+    (edited,) = inpaint_photo(model, photo, hole, variations=1, sampler=FEW)
+    assert np.array_equal(shown.permute(1, 2, 0).numpy(), np.asarray(edited))
+    run(plan(count=2, batch=1, holes=("box",)), tmp_path / "plain")
+    assert not torch.equal(Parts(tmp_path / "plain").read(Piece(MODEL, 0, 1, "box"))["shown"][0, 0], shown)
 
 
 def test_colours_and_pictures_from_nothing_are_the_facades(plan, tmp_path):

@@ -40,6 +40,7 @@ def evaluate(
     split: Literal["train", "test"] | None = None,
     held_out: str | None = None,
     holes: str | None = None,
+    matched: bool = True,
     baselines: str | None = None,
     variations: int = 4,
     way: SamplerChoice = UNCHOSEN,
@@ -73,6 +74,8 @@ def evaluate(
         held_out: With --nll for generation, whose likelihood is measured: pictures that were not trained on. If not
             given, the test part of the data, where they have parts, else the data.
         holes: Kinds of holes, of thin,brush,box,half,mixed,smooth; all if not given.
+        matched: Of inpainting: colours are moved to meet the known picture, as the editor does; --no-matched takes the
+            model's picture as it is, to compare models and samplers.
         baselines: What to compare with, of telea,navier-stokes,biharmonic for inpainting and grey for colorization;
             all if not given, none if "none".
         variations: How many pictures to make of each of the first 64 observations, to see how much they differ.
@@ -116,6 +119,7 @@ def evaluate(
                 speed=speed,
                 classifier=choice.classifier,
                 precision=precision,
+                matched=matched and task == "inpainting",
                 baselines=_names(baselines, BASELINES[task]),
                 **({} if holes is None else {"holes": _names(holes, ())}),
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ediffuser.editing.seam import match, with_ring
 from ediffuser.evaluation.classical import CLASSICAL
 from ediffuser.evaluation.holes import compose
 from ediffuser.evaluation.plan import MODEL, Plan
@@ -34,8 +35,11 @@ class ModelMake:
     def __call__(self, originals: Tensor, holes: Tensor | None, keys: Keys) -> tuple[Tensor, Tensor]:
         """See `Make`."""
         last = deque(self.steps(originals, holes, keys), maxlen=1).pop()
-        result = last.x if holes is None else compose(from_uint8(originals), last.x, holes)
-        return (to_uint8(result.cpu()) if holes is None else result), last.calls.cpu()
+        x, calls = last.x.float().cpu(), last.calls.cpu()
+        if holes is None:
+            return to_uint8(x), calls
+        images = from_uint8(originals)
+        return compose(images, match(x, images, holes.cpu()) if self.plan.matched else x, holes), calls
 
     def steps(self, originals: Tensor, holes: Tensor | None, keys: Keys) -> Iterator[Step]:
         """The way to the picture; it is known to fit when this returns, before the first step.
@@ -44,7 +48,8 @@ class ModelMake:
             BadInputError: If the model cannot do the task, or the sampler or the conditioning do not fit it.
         """
         images = None if self.plan.task == "generation" else from_uint8(originals)
-        return painted_rows(self.model, keys, images, holes, self.plan.way, self.plan.conditioning)
+        asked = with_ring(holes) if self.plan.matched and holes is not None else holes
+        return painted_rows(self.model, keys, images, asked, self.plan.way, self.plan.conditioning)
 
 
 def grey(originals: Tensor, holes: Tensor | None, keys: Keys) -> tuple[Tensor, None]:

@@ -48,6 +48,8 @@ class Plan:
         sampler: The way from noise to a picture; None is the facade's.
         conditioning: How a model that was not trained on the task is made to respect what is known.
         holes: Kinds of holes, names of `KINDS`; for inpainting alone.
+        matched: For inpainting: whether the model paints a cell more on every side and its colours are moved to meet
+            the known picture, as the editor does (`editing.seam`); else its picture is taken as it is.
         baselines: Methods in the same table, of `BASELINES[task]`; None is all of them.
         features: The network whose features are compared, a name of `FEATURES`, "auto", or "none" for no comparison.
         distance: The perceptual distance of two pictures, a name of `DISTANCES`, "auto", or "none".
@@ -72,6 +74,7 @@ class Plan:
     sampler: AnySampler | None = None
     conditioning: AnyConditioning | None = None
     holes: tuple[str, ...] = KINDS
+    matched: bool = False
     baselines: tuple[str, ...] | None = None
     features: str = "auto"
     distance: str = "auto"

@@ -94,7 +94,10 @@ def notes(record: Record, context: Context, found: Sequence[Figure]) -> str:
         *lookers,
     ]
     if record.hole_set:
-        lines.append(f"holes: {record.hole_set}; figures without 'in the hole' are over the whole picture")
+        met = (
+            "colours moved to meet the known picture, as in the editor" if plan.matched else "painted as the model does"
+        )
+        lines.append(f"holes: {record.hole_set}; {met}; figures without 'in the hole' are over the whole picture")
     lines += halves_note(context, found)
     if record.counted:
         lines.append(likelihood_note(record))

@@ -37,7 +37,7 @@ def evaluation_command(cell: Cell, inputs: Inputs, out: Path) -> str:
     words += ["--count", str(cell.count), "--sampler", text(cell.sampler)]
     words += ["--compared", str(plan.compared)] if free else []
     words += ["--conditioning", text(cell.conditioning)] if cell.conditioning else []
-    words += ["--holes", ",".join(plan.holes)] if cell.task == "inpainting" else []
+    words += ["--holes", ",".join(plan.holes), "--no-matched"] if cell.task == "inpainting" else []
     words += ["--baselines", ",".join(cell.baselines) or "none", "--variations", str(plan.variations)]
     words += ["--features", plan.features]
     words += ["--nll", plan.nll] if plan.nll else []
