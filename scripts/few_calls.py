@@ -36,7 +36,7 @@ from ediffuser.zoo import find
 SAMPLERS = {
     "DDIM": "ddim steps={}",
     "DDIM, eta 1": "ddim steps={} eta=1",
-    "ancestral": "ancestral steps={}",
+    "DDIM, eta 1, quadratic": "ddim steps={} eta=1 spacing=quadratic",
     "DPM-Solver++": "dpm_solver++ steps={}",
     "UniPC": "unipc steps={}",
 }
@@ -181,7 +181,7 @@ def table(rows: list[Row]) -> str:
         of_count = [row for row in rows if row.calls == count]
         best = min(of_count, key=lambda row: row.ratio, default=None)
         if best:
-            met = "met" if best.ratio <= most else "not met"
+            met = "met" if best.ratio_high <= most else "not met" if best.ratio_low > most else "not certain"
             lines.append([f"at most {most} at {count} calls: {met}, {best.sampler}", *[""] * len(calls)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

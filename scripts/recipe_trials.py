@@ -1,13 +1,14 @@
 """Settings of an inpainting recipe, each trained for as long, and what comes of them on held-out pictures.
 
     python scripts/recipe_trials.py scripts/trials_faces.toml --data celeba128-train.zip --held-out celeba128-val.zip \
-        --minutes 25 --out runs/trials
+        --images 4800 --out runs/trials
 
 The file has a recipe, settings for all, and a table [trials] of names with the settings of each, as `ediffuser train
---set` takes them; the first trial is the one that the others are compared with. Each sees as many images as its own
-speed allows in that time, with the learning rate brought to 0 at the end. Started on each core (`taskset`), several of
-these share the work; killed, it goes on. Prints a table: the root mean square error of x_0 in the holes at three noise
-levels, and the perceptual distance on each kind of hole by each sampler.
+--set` takes them; the first trial is the one that the others are compared with. It sees so many images, and another one
+as many as take as long, by steps of both in turn. "untrained" for settings measures the model that the others start
+from. Started on each core (`taskset`), several of these share the work; killed, it goes on. Prints a table: the root
+mean square error of x_0 in the holes at three noise levels, and the perceptual distance on each kind of hole by each
+sampler. Its intervals are over pictures; what another seed does, a trial with another seed has to show.
 """
 
 import dataclasses
@@ -35,6 +36,7 @@ from ediffuser.evaluation.figures import bootstrap
 from ediffuser.evaluation.holes import HOLES, draw_holes
 from ediffuser.evaluation.plan import MODEL, Plan
 from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.evaluation.summary import scores
 from ediffuser.model import Model
 from ediffuser.runtime.checkpoint import checkpoints
@@ -50,7 +52,10 @@ from ediffuser.training import Experiment, train
 LOG_SNR = (2.0, -1.0, -4.0)
 """log(alpha^2 / sigma^2): little noise, much, nearly nothing else."""
 
-WARM_STEPS, TIMED_STEPS = 2, 4
+WARM_STEPS, TIMED_STEPS = 1, 3
+
+UNTRAINED = "untrained"
+"""In the place of a trial's settings: the model that all start from, as it is."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Options:
         trials: The file of settings.
         data: Pictures to train on.
         held_out: Pictures to measure on.
-        minutes: Training time of each trial.
+        images: How many the first trial sees.
         count: Held-out pictures.
         holes: Kinds of holes to measure on.
         samplers: What to measure with.
@@ -72,22 +77,27 @@ class Options:
     trials: Positional[Path]
     data: str
     held_out: str
-    minutes: float = 25.0
-    count: int = 48
-    holes: tuple[str, ...] = ("brush", "box")
-    samplers: tuple[str, ...] = ("ddim steps=10 eta=1", "ddim steps=25 eta=1")
+    images: int = 4800
+    count: int = 64
+    holes: tuple[str, ...] = ("brush", "box", "half", "thin")
+    samplers: tuple[str, ...] = ("ddim steps=10 eta=1", "ddim steps=5")
     out: Path = Path("runs/trials")
     report: bool = False
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One of them: its name, recipe and settings, and the model it starts from, if any."""
+    """One of them: its name, recipe and settings, the model it starts from, if any, and whether it is trained."""
 
     name: str
     recipe: str
     settings: tuple[str, ...]
     start_from: str = ""
+    trained: bool = True
+
+    def experiment(self, options: Options) -> Experiment:
+        """What is trained, but for its length."""
+        return resolve(self.recipe, options.data, self.settings, None, self.start_from)
 
 
 def main() -> None:
@@ -97,7 +107,7 @@ def main() -> None:
         trials = read_trials(options.trials)
         for trial in () if options.report else trials:
             try:
-                run_trial(trial, options)
+                run_trial(trial, trials[0], options)
             except InUseError:
                 print(f"{trial.name}: another process is at it", flush=True)
         print(table(trials, options))
@@ -116,43 +126,56 @@ def read_trials(path: Path) -> list[Trial]:
         content = tomllib.loads(path.read_text())
         recipe, common, start = content["recipe"], tuple(content.get("set", ())), content.get("start_from", "")
         named = content["trials"].items()
-        return [Trial(name, recipe, common + tuple(settings), start) for name, settings in named]
+        trials = [
+            Trial(name, recipe, (*common, *(settings if settings != UNTRAINED else ())), start, settings != UNTRAINED)
+            for name, settings in named
+        ]
+        if any(not trial.trained for trial in trials) and not (start and trials[0].trained):
+            raise KeyError("start_from, and a first trial that is trained")
+        return trials
     except (OSError, KeyError, AttributeError, tomllib.TOMLDecodeError) as error:
         raise BadInputError(
             f"{path} is no file of trials ({error}): it needs recipe = ... and a table [trials]"
         ) from error
 
 
-def run_trial(trial: Trial, options: Options) -> None:
+def run_trial(trial: Trial, first: Trial, options: Options) -> None:
     """Trains a trial to its end and measures it, from wherever it stands."""
     out = options.out / trial.name
     out.mkdir(parents=True, exist_ok=True)
     with only_one(out, "being tried"):
-        experiment = planned(trial, options, out)
-        directory = out / "run"
-        for step in train(experiment, directory, resume=bool(checkpoints(directory))):
-            if step.images_seen % (experiment.batch * 20) == 0:
-                print(f"{trial.name}: {step.images_seen}/{experiment.images}, loss {step.loss:.4f}", flush=True)
+        model = str(out / "run") if trial.trained else trial.start_from
+        if trial.trained:
+            train_trial(trial, first, options, out)
         for sampler in options.samplers:
-            for _ in evaluate(plan(directory, options, sampler), measured(out, sampler)):
+            for _ in evaluate(plan(model, options, sampler), measured(out, sampler)):
                 pass
         if not (out / "errors.json").exists():
-            found = errors(ediffuser.load(directory), options)
+            found = errors(ediffuser.load(model), options)
             write_atomically(out / "errors.json", json.dumps(found).encode())
 
 
-def planned(trial: Trial, options: Options, out: Path) -> Experiment:
+def train_trial(trial: Trial, first: Trial, options: Options, out: Path) -> None:
+    """Trains a trial to its end, from wherever it stands."""
+    experiment, directory = planned(trial, first, options, out), out / "run"
+    for step in train(experiment, directory, resume=bool(checkpoints(directory))):
+        if step.images_seen % (experiment.batch * 20) == 0:
+            parts = ", ".join(f"{name} {value:.4f}" for name, value in step.parts.items())
+            print(f"{trial.name}: {step.images_seen}/{experiment.images}, loss {step.loss:.4f}; {parts}", flush=True)
+
+
+def planned(trial: Trial, first: Trial, options: Options, out: Path) -> Experiment:
     """The experiment, as long as its speed allows; once found, the length stays.
 
     Raises:
         BadInputError: If what is there is a trial of the same name with other settings.
     """
-    experiment, path = resolve(trial.recipe, options.data, trial.settings, None, trial.start_from), out / "length.json"
+    experiment, path = trial.experiment(options), out / "length.json"
     settings = json.loads(to_json(experiment, Experiment))
     if not path.exists():
-        speed = images_per_second(experiment)
-        images = max(1, round(60 * options.minutes * speed / experiment.batch)) * experiment.batch
-        found = {"images": images, "images_per_second": speed, "experiment": settings}
+        cost = 1.0 if trial == first else relative_cost(experiment, first.experiment(options))
+        images = max(1, round(options.images / cost / experiment.batch)) * experiment.batch
+        found = {"images": images, "cost": cost, "experiment": settings}
         write_atomically(path, json.dumps(found).encode())
     found = json.loads(path.read_text())
     if found["experiment"] != settings:
@@ -161,13 +184,20 @@ def planned(trial: Trial, options: Options, out: Path) -> Experiment:
     return dataclasses.replace(experiment, images=found["images"], checkpoint_every=often)
 
 
-def images_per_second(experiment: Experiment) -> float:
-    """Of a few steps that are thrown away."""
+def relative_cost(experiment: Experiment, other: Experiment) -> float:
+    """How many times as long an image takes as one of the other's, of a few steps that are thrown away.
+
+    Both in turn, so that whatever else the machine does slows both alike.
+    """
     with tempfile.TemporaryDirectory() as directory:
-        steps = train(experiment, Path(directory))
-        seconds = [step.step_seconds for step in islice(steps, WARM_STEPS + TIMED_STEPS)][WARM_STEPS:]
-        steps.close()  # pyright: ignore[reportAttributeAccessIssue]  it is a generator
-    return experiment.batch * len(seconds) / sum(seconds)
+        runs = [train(each, Path(directory) / str(k)) for k, each in enumerate((experiment, other))]
+        turns = [
+            [step.step_seconds for step in turn] for turn in islice(zip(*runs, strict=True), WARM_STEPS + TIMED_STEPS)
+        ]
+        for run in runs:
+            run.close()  # pyright: ignore[reportAttributeAccessIssue]  it is a generator
+    mine, others = (sum(times) for times in zip(*turns[WARM_STEPS:], strict=True))
+    return mine / experiment.batch / (others / other.batch)
 
 
 def measured(out: Path, sampler: str) -> Path:
@@ -175,12 +205,12 @@ def measured(out: Path, sampler: str) -> Path:
     return out / re.sub(r"[^a-z0-9.]+", "-", sampler)
 
 
-def plan(directory: Path, options: Options, sampler: str) -> Plan:
+def plan(model: str, options: Options, sampler: str) -> Plan:
     """What is measured of a trial."""
     return Plan(
-        model=str(directory),
+        model=model,
         task="inpainting",
-        data=ImageFolder(path=options.held_out, resolution=ediffuser.load(directory).resolution),
+        data=ImageFolder(path=options.held_out, resolution=ediffuser.load(model).resolution),
         count=options.count,
         batch=16,
         sampler=parse_component(sampler, AnySampler, "sampler"),
@@ -195,7 +225,7 @@ def plan(directory: Path, options: Options, sampler: str) -> Plan:
 @torch.no_grad()
 def errors(model: Model, options: Options) -> list[float]:
     """Root mean square errors of x_0 in the fixed mixed holes at `LOG_SNR`, whatever the network predicts."""
-    held_out = ImageFolder(path=options.held_out, resolution=model.resolution, flip=False).open()
+    held_out = classes_in_turn(ImageFolder(path=options.held_out, resolution=model.resolution, flip=False).open())
     totals = torch.zeros(len(LOG_SNR), dtype=torch.float64)
     pixels = 0.0
     for start in range(0, options.count, 16):
@@ -215,7 +245,7 @@ def errors(model: Model, options: Options) -> list[float]:
 
 def table(trials: list[Trial], options: Options) -> str:
     """Markdown, a line for each finished trial; intervals are of the difference from the first, picture by picture."""
-    head = ["trial", "images", "images/s", *(f"error, {level:+g}" for level in LOG_SNR)]
+    head = ["trial", "images", "cost of an image", *(f"error, {level:+g}" for level in LOG_SNR)]
     head += [f"{kind}, {sampler}" for sampler in options.samplers for kind in options.holes]
     first: dict[tuple[str, str], torch.Tensor] = {}
     lines = [head, ["---"] * len(head)]
@@ -223,8 +253,10 @@ def table(trials: list[Trial], options: Options) -> str:
         out = options.out / trial.name
         if not (out / "errors.json").exists():
             continue
-        length = json.loads((out / "length.json").read_text())
-        cells = [trial.name, f"{length['images']:,}", f"{length['images_per_second']:.1f}"]
+        cells = [trial.name, "0", ""]
+        if trial.trained:
+            length = json.loads((out / "length.json").read_text())
+            cells = [trial.name, f"{length['images']:,}", f"{length['cost']:.2f}"]
         cells += [f"{error:.4f}" for error in json.loads((out / "errors.json").read_text())]
         cells += distances(out, options, first, trial is trials[0])
         lines.append(cells)

@@ -62,19 +62,27 @@ def test_few_calls_are_compared_with_a_thousand_on_the_pictures_that_both_have(p
 
 @needs_distance
 def test_trials_of_a_recipe_take_as_long_and_go_on_where_they_were(photos, tmp_path, monkeypatch, capsys):
+    network = UNetConfig(
+        resolution=32, in_channels=7, patch=4, widths=(32,), blocks=(1,), attention=(), heads=4, scale_shift=True
+    )
+    config = ModelConfig(network=network, schedule=CosineBetas(), task=Inpainting(), parametrisation="x0")
+    write_checkpoint(tmp_path / "model", model_files(config, network.build()))
     (tmp_path / "trials.toml").write_text(
         'recipe = "inpaint-faces128"\n'
         'set = ["batch=2", "data.resolution=32", "model.network.resolution=32", "model.network.widths=[32]", '
         '"model.network.blocks=[1]", "model.network.attention=[]"]\n'
-        '[trials]\nfirst = []\nother = ["model.network.pixel_width=8"]\n'
+        f'start_from = "{tmp_path / "model"}"\n'
+        '[trials]\nfirst = []\nother = ["model.network.pixel_width=8"]\nas-it-was = "untrained"\n'
     )
     asked = (tmp_path / "trials.toml", "--data", photos, "--held-out", photos, "--count", 2, "--out", tmp_path / "out")
-    run(monkeypatch, "recipe_trials.py", *asked, "--minutes", 0.005)
+    run(monkeypatch, "recipe_trials.py", *asked, "--images", 40)
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert [line.split(" | ")[0] for line in table] == ["| trial", "| ---", "| first", "| other"]
+    assert [line.split(" | ")[0] for line in table] == ["| trial", "| ---", "| first", "| other", "| as-it-was"]
     assert "(" not in table[2]  # the first one is compared with nothing
-    assert table[3].count(" to ") == 4
-    run(monkeypatch, "recipe_trials.py", *asked, "--minutes", 60)  # all of it is done: nothing is trained again
+    assert table[2].split(" | ")[1:3] == ["40", "1.00"]
+    assert table[3].count(" to ") == table[4].count(" to ") == 8
+    assert table[4].split(" | ")[1:3] == ["0", ""]
+    run(monkeypatch, "recipe_trials.py", *asked, "--images", 8000)  # all of it is done: nothing is trained again
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == table
     changed = (tmp_path / "trials.toml").read_text().replace("first = []", 'first = ["optimizer.learning_rate=1e-3"]')
     (tmp_path / "trials.toml").write_text(changed)

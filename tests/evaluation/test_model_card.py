@@ -44,7 +44,20 @@ def test_an_untrained_model_gets_its_card(model, photos, tmp_path, monkeypatch, 
     pytest.importorskip("cv2")
     pytest.importorskip(PACKAGE.replace("-", "_"), reason="the weights of ST-LPIPS are not installed")
     out = tmp_path / "card"
-    run(monkeypatch, model, "--data", photos, "--count", 4, "--calls", 2, "--batch", 4, "--out", out)
+    run(
+        monkeypatch,
+        model,
+        "--data",
+        photos,
+        "--count",
+        4,
+        "--sampler",
+        "ddim steps=2 eta=1",
+        "--batch",
+        4,
+        "--out",
+        out,
+    )
     quality, printed = json.loads((out / "quality.json").read_text()), capsys.readouterr().out
     figures = {(f["name"], f["group"], f["method"]): f["value"] for f in quality["figures"]}
     methods, holes = ("telea", "navier-stokes", "biharmonic"), ("thin", "brush", "box", "half", "mixed", "smooth")
