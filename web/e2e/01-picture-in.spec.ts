@@ -72,13 +72,13 @@ test.describe("a file that is no use", () => {
     const before = await editor.digest();
     const bad: [string, string, RegExp][] = [
       ["notes.txt", "text/plain", /PNG, JPEG or WebP/],
-      ["too-many-bytes.png", "image/png", /limit is 100 MB/],
+      ["over-100-megabytes.png", "image/png", /limit is 100 MB/],
       ["too-many-pixels.png", "image/png", /limit is 50 megapixels/],
       ["broken.png", "image/png", /./],
     ];
     for (const [name, type, sentence] of bad) {
       await test.step(name, async () => {
-        if (name === "too-many-bytes.png") {
+        if (name === "over-100-megabytes.png") {
           await editor.pick(picture(name), () => editor.page.keyboard.press("Control+o"));
         } else {
           await give(editor, "drop", name, type);

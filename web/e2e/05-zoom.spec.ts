@@ -84,7 +84,7 @@ test("0 shows the whole picture, 1 is 100 %, the buttons do the same", async ({ 
   expect(high.y).toBeLessThanOrEqual(canvas.y + canvas.height);
   await editor.button(strings.view.in).click();
   expect((await editor.view()).scale).toBeGreaterThan(fitted.scale);
-  await editor.button(/One picture pixel/).click();
+  await editor.button(/Show the picture at 100 %/).click();
   expect((await editor.view()).scale).toBe(1);
   await editor.button(strings.view.fit).click();
   expect(await editor.view()).toEqual(fitted);

@@ -24,7 +24,7 @@ test("a photo that EXIF turns: full size, upright, profile kept, EXIF gone, disc
   for (const format of ["PNG", "JPEG", "WebP"] as const) {
     await test.step(format, async () => {
       const { name, bytes } = await editor.save(format);
-      expect(name).toBe(`ediffuser-${seed}-0.${{ PNG: "png", JPEG: "jpg", WebP: "webp" }[format]}`);
+      expect(name).toBe(`portrait-ediffuser-${seed}-0.${{ PNG: "png", JPEG: "jpg", WebP: "webp" }[format]}`);
       const found = metadata(bytes);
       expect(found.icc?.equals(profile ?? Buffer.alloc(0)), "colour profile").toBe(true);
       expect(found.exif, "EXIF").toBe(null);

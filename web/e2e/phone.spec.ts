@@ -36,7 +36,7 @@ test("a finger paints, two fingers zoom and pan and never paint", async ({ edito
   expect(await editor.digest()).toBe(digest);
 });
 
-test("a pen paints by its pressure, and the palm is ignored from then on", async ({ editor }) => {
+test("a pen paints by its pressure, and the palm beside it is ignored", async ({ editor }) => {
   await openSmall(editor);
   const hands = await Hands.of(editor);
   await editor.brush(60);

@@ -1,7 +1,8 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { Tooltip } from "radix-ui";
 import { useEffect } from "react";
 import { onAway } from "./api/connection";
+import { queries } from "./api/queries";
 import { Alerts } from "./features/alerts/Alerts";
 import { Announcer } from "./features/alerts/Announcer";
 import { AwayBanner } from "./features/alerts/AwayBanner";
@@ -21,8 +22,6 @@ import { Options } from "./features/tools/Options";
 import { ToolBar } from "./features/tools/ToolBar";
 import { set, useStore } from "./store";
 import { strings } from "./strings";
-
-const client = new QueryClient({ defaultOptions: { queries: { networkMode: "always", refetchOnWindowFocus: false } } });
 
 function Editor() {
   return (
@@ -52,7 +51,7 @@ export function App() {
     return () => stops.forEach((stop) => stop());
   }, []);
   return (
-    <QueryClientProvider client={client}>
+    <QueryClientProvider client={queries}>
       <Tooltip.Provider delayDuration={500}>
         {open ? <Editor /> : restored ? <Start /> : null}
         <AwayBanner />

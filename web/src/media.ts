@@ -3,6 +3,8 @@ import { useSyncExternalStore } from "react";
 import { api } from "./api/client";
 import { resilient } from "./api/connection";
 import type { Box, Preview, ResultInfo } from "./api/types";
+import type { Hole } from "./canvas";
+import { strings } from "./strings";
 
 export interface Patch {
   blob: Blob;
@@ -20,7 +22,8 @@ const bitmaps = new Map<string, Promise<ImageBitmap>>();
 const patches = new Map<string, Patch>();
 const pending = new Map<string, Promise<Patch>>();
 const glimpses = new Map<string, Map<string, Glimpse>>();
-const holes = new Map<string, ImageBitmap>();
+const holes = new Map<string, Hole>();
+const shapes = new Map<string, ImageBitmap>();
 
 let version = 0;
 const listeners = new Set<() => void>();
@@ -66,7 +69,7 @@ export function bitmapOf(key: string, id: string | null): Promise<ImageBitmap> {
         file = await resilient(() => api.image(id));
         files.set(key, file);
       }
-      if (!file) throw new Error("no file");
+      if (!file) throw new Error(strings.errors.lostPicture);
       const bitmap = await decode(file);
       settled.set(key, bitmap);
       changed();
@@ -78,13 +81,23 @@ export function bitmapOf(key: string, id: string | null): Promise<ImageBitmap> {
   return promise;
 }
 
+function close(key: string): void {
+  settled.get(key)?.close();
+  settled.delete(key);
+  bitmaps.delete(key);
+}
+
+/** Closes the decoded pictures that are not needed now, if their files are here to decode them again. */
+export function keepDecoded(keys: ReadonlySet<string>): void {
+  for (const key of settled.keys()) if (!keys.has(key) && files.has(key)) close(key);
+}
+
 /** Lets go of what nothing refers to any more. */
 export function keepOnly(keys: ReadonlySet<string>): void {
   for (const key of [...bitmaps.keys(), ...files.keys()]) {
     if (keys.has(key)) continue;
     files.delete(key);
-    bitmaps.delete(key);
-    settled.delete(key);
+    close(key);
   }
 }
 
@@ -126,32 +139,48 @@ export async function putPreview(run: string, preview: Preview): Promise<void> {
   const image = await createImageBitmap(blobOf(preview.image));
   const key = name(run, variation);
   const list = glimpses.get(key) ?? new Map<string, Glimpse>();
-  list.set(`${left},${top},${side}`, { box: { left, top, width: side, height: side }, image });
+  const place = `${left},${top},${side}`;
+  const before = list.get(place);
+  list.set(place, { box: { left, top, width: side, height: side }, image });
   glimpses.set(key, list);
   changed();
+  before?.image.close(); // by now nobody shows it
 }
 
 export const previewsNow = (run: string, variation: number): Glimpse[] => [...(glimpses.get(name(run, variation))?.values() ?? [])];
 
-/** Lets go of the results and previews of all other runs. */
-export function keepRun(run: string | null): void {
-  for (const all of [patches, pending, glimpses, holes]) {
-    for (const key of all.keys()) if (run === null || !key.startsWith(run)) all.delete(key);
-  }
-  changed();
+/** Takes out of a map what belongs to other runs. */
+function others<T>(all: Map<string, T>, run: string | null): T[] {
+  const gone = [...all].filter(([key]) => run === null || !key.startsWith(run));
+  for (const [key] of gone) all.delete(key);
+  return gone.map(([, one]) => one);
 }
 
-/** The shape of a run's hole, opaque within its box. */
+/** Lets go of the results and previews of all other runs. */
+export function keepRun(run: string | null): void {
+  for (const all of [pending, holes]) others<unknown>(all, run);
+  const pictures = [...others(patches, run), ...others(glimpses, run).flatMap((list) => [...list.values()])].map((one) => one.image);
+  pictures.push(...others(shapes, run));
+  changed();
+  for (const picture of pictures) picture.close(); // by now nobody shows them
+}
+
+/** Remembers a run's hole as it is now. */
 export function putHole(run: string, mask: { bytes: Uint8Array; width: number }, box: Box): void {
+  const bytes = new Uint8Array(box.width * box.height);
   const image = new ImageData(box.width, box.height);
   for (let y = 0; y < box.height; y += 1) {
     const row = (box.top + y) * mask.width + box.left;
-    for (let x = 0; x < box.width; x += 1) image.data[(y * box.width + x) * 4 + 3] = mask.bytes[row + x] ? 255 : 0;
+    bytes.set(mask.bytes.subarray(row, row + box.width), y * box.width);
   }
-  void createImageBitmap(image).then((hole) => {
-    holes.set(run, hole);
+  for (let at = 0; at < bytes.length; at += 1) image.data[4 * at + 3] = bytes[at] ? 255 : 0;
+  holes.set(run, { ...box, bytes });
+  void createImageBitmap(image).then((shape) => {
+    shapes.set(run, shape);
     changed();
   });
 }
 
-export const holeNow = (run: string): ImageBitmap | null => holes.get(run) ?? null;
+export const holeNow = (run: string): Hole | null => holes.get(run) ?? null;
+/** The same as a picture, opaque in the hole. */
+export const shapeNow = (run: string): ImageBitmap | null => shapes.get(run) ?? null;

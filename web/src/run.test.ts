@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { JobInfo, ResultInfo } from "./api/types";
-import { finished, isLive, newRun, reduce, shownProgress } from "./run";
+import { finished, isLive, newRun, reduce, shownProgress, withLost } from "./run";
 
 const box = { left: 1, top: 2, width: 3, height: 4 };
 const result = (variation: number): ResultInfo => ({ variation, seed: 5, box, patch: "p", picture: "q" });
@@ -39,4 +39,12 @@ it("keeps finished variations when it fails, is cancelled, or a snapshot comes l
   expect(finished(reduce(run, { type: "cancelled", data: {} }))).toHaveLength(1);
   expect(finished(reduce(run, { type: "failed", data: { type: "t", title: "s", status: 500 } }))).toHaveLength(1);
   expect(finished(reduce(run, { type: "snapshot", data: info({}) }))).toHaveLength(1);
+});
+
+it("counts a variation whose picture could not be had as missing, until it comes after all", () => {
+  const run = withLost(reduce(start(), { type: "variation", data: result(1) }), [1]);
+  expect(finished(run)).toEqual([]);
+  expect(run.slots[1]?.lost).toBe(true);
+  const after = reduce(run, { type: "snapshot", data: info({ results: [result(1)] }) });
+  expect(after.slots[1]).toMatchObject({ lost: false, result: result(1) });
 });

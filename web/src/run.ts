@@ -1,18 +1,28 @@
 // A run: one press of Generate, followed by its events. Plain functions without the store.
 import type { JobEvent } from "./api/events";
-import type { Box, JobInfo, Problem, ResultInfo, State } from "./api/types";
+import type { Box, JobInfo, Problem, ResultInfo, SentOptions, State } from "./api/types";
+import type { Edit } from "./canvas";
 
 export interface Slot {
   variation: number;
   step: number;
   steps: number;
   result: ResultInfo | null;
+  /** It was painted, but its picture could not be had. */
+  lost: boolean;
   /** Grows with each preview; the pictures lie in media.ts. */
   previews: number;
 }
 
+/** What was asked for, to ask again after a reload. */
+export interface Order {
+  options: SentOptions;
+  edits: readonly Edit[];
+}
+
 export interface Run {
   key: string;
+  order: Order | null;
   /** The server's name, once it has accepted the job. */
   job: string | null;
   /** The server's name of the picture it was started on. */
@@ -31,12 +41,14 @@ export interface Run {
   problem: Problem | null;
 }
 
-export function newRun(key: string, base: string, variations: number, seed: number | null, box: Box | null): Run {
-  const slots = Array.from({ length: variations }, (_, variation) => ({
-    variation, step: 0, steps: 0, result: null, previews: 0,
-  }));
+const newSlot = (variation: number): Slot => ({ variation, step: 0, steps: 0, result: null, lost: false, previews: 0 });
+
+export function newRun(
+  key: string, base: string, variations: number, seed: number | null, box: Box | null, order: Order | null = null,
+): Run {
+  const slots = Array.from({ length: variations }, (_, variation) => newSlot(variation));
   return {
-    key, job: null, image: null, base, state: "sending", position: null, progress: 0, eta: null, step: 0, steps: 0, seed, box, slots,
+    key, order, job: null, image: null, base, state: "sending", position: null, progress: 0, eta: null, step: 0, steps: 0, seed, box, slots,
     problem: null,
   };
 }
@@ -54,8 +66,8 @@ export function withInfo(run: Run, info: JobInfo): Run {
   const known = new Map(info.results.map((result) => [result.variation, result]));
   const count = Math.max(run.slots.length, info.options.variations);
   const slots = Array.from({ length: count }, (_, variation): Slot => {
-    const slot = run.slots[variation] ?? { variation, step: 0, steps: 0, result: null, previews: 0 };
-    return { ...slot, result: slot.result ?? known.get(variation) ?? null };
+    const slot = run.slots[variation] ?? newSlot(variation);
+    return { ...slot, result: slot.result ?? known.get(variation) ?? null, lost: slot.lost && !known.has(variation) };
   });
   return {
     ...run,
@@ -63,6 +75,10 @@ export function withInfo(run: Run, info: JobInfo): Run {
     eta: info.eta_seconds, seed: info.options.seed ?? null, box: info.box, problem: info.problem, slots,
   };
 }
+
+/** Without the variations whose pictures could not be had. */
+export const withLost = (run: Run, lost: readonly number[]): Run =>
+  lost.reduce((now, variation) => withSlot(now, variation, { result: null, lost: true }), run);
 
 export function reduce(run: Run, event: JobEvent): Run {
   switch (event.type) {
@@ -85,7 +101,7 @@ export function reduce(run: Run, event: JobEvent): Run {
       return slot ? withSlot(run, slot.variation, { previews: slot.previews + 1 }) : run;
     }
     case "variation":
-      return withSlot(run, event.data.variation, { result: event.data });
+      return withSlot(run, event.data.variation, { result: event.data, lost: false });
     case "failed":
       return { ...run, state: "failed", problem: event.data, eta: null };
     case "cancelled":

@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from "vitest";
 import type { Edit } from "./canvas";
 import { newRun } from "./run";
-import { alert, dismiss, edit, fits, get, history, rebase, redo, set, undo } from "./store";
+import { alert, dismiss, edit, fits, get, history, nearby, rebase, redo, set, undo } from "./store";
 import type { Picture } from "./store";
 
 const picture = (key: string, origin: Picture["origin"] = null): Picture => ({
@@ -77,4 +77,14 @@ it("keeps three alerts, none of them twice", () => {
   expect(get().alerts.map((one) => one.text)).toEqual(["two", "three", "four"]);
   dismiss(get().alerts[0]?.id ?? -1);
   expect(get().alerts).toHaveLength(2);
+});
+
+it("knows the pictures that undo, redo and the results may show next", () => {
+  set({ pictures: Object.fromEntries(["a", "b", "c", "d"].map((key) => [key, picture(key)])) });
+  for (const key of ["b", "c", "d"]) rebase(key, []);
+  edit(dab(1));
+  expect(nearby()).toEqual(new Set(["d", "c"]));
+  for (let step = 0; step < 3; step += 1) undo();
+  set({ run: newRun("run", "d", 1, null, null) });
+  expect(nearby()).toEqual(new Set(["b", "a", "c", "d"]));
 });

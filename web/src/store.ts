@@ -70,6 +70,8 @@ export interface State extends Document {
   announcement: string;
   busy: string | null;
   away: boolean;
+  /** Whether the browser keeps the work for the next visit. */
+  stored: boolean;
   /** Whether the work as it stands has been saved as a file, or there is none. */
   saved: boolean;
   restored: boolean;
@@ -103,6 +105,7 @@ const initial: State = {
   announcement: "",
   busy: null,
   away: false,
+  stored: true,
   saved: true,
   restored: false,
   theme: (remembered("theme") as Theme | null) ?? "system",
@@ -182,6 +185,14 @@ export function prefer(choice: { theme?: Theme; singleKeys?: boolean }): void {
 
 /** The picture that is edited. */
 export const basePicture = (state: State): Picture | null => (state.base ? (state.pictures[state.base] ?? null) : null);
+
+/** The pictures that undo, redo and the results may show next. */
+export function nearby(): Set<string> {
+  const { base, run } = get();
+  const { pastStates, futureStates } = history.getState();
+  const next = [pastStates, futureStates].map((states) => states.findLast((one) => one.base !== base)?.base);
+  return new Set([base, run?.base, ...next].filter((key) => typeof key === "string"));
+}
 
 /** Whether the results of the run lie on the picture that is edited. */
 export function fits(state: State): boolean {

@@ -101,7 +101,7 @@ export const strings = {
     fit: "Fit",
     fitTitle: "Show the whole picture (0)",
     actual: "100 %",
-    actualTitle: "One picture pixel per screen pixel (1)",
+    actualTitle: "Show the picture at 100 % (1)",
     percent: (scale: number) => `${Math.round(scale * 100)} %`,
     canvas: (name: string, width: number, height: number, percent: string) =>
       `Canvas: ${name}, ${width} by ${height} pixels. ${percent}.`,
@@ -158,6 +158,7 @@ export const strings = {
     ready: (number: number, seed: number) => `Variation ${number}, seed ${seed}`,
     working: (number: number) => `Variation ${number}, not ready yet`,
     missing: (number: number) => `Variation ${number}, missing`,
+    lost: (number: number) => `Variation ${number} could not be loaded from the server.`,
     shows: (number: number, count: number) => `Shows variation ${number} of ${count}.`,
     showsInput: "Shows the input.",
     accept: "Use as new input",
@@ -173,11 +174,14 @@ export const strings = {
     seed: (seed: number) => `Seed ${seed}`,
     copySeed: (seed: number) => `Copy seed ${seed}`,
     copied: "Seed copied.",
+    notCopied: (seed: number) => `The browser did not let the page copy the seed, which is ${seed}.`,
     lockSeed: "Use this seed again",
   },
   download: {
     title: "Download",
-    text: "Full size. Pixels outside the mask are those of your photo.",
+    text: "The whole picture, in full size.",
+    outside: (exact: boolean) =>
+      exact ? "Pixels outside the mask are those of your photo." : "This format also changes pixels outside the mask a little.",
     format: "Format",
     png: "PNG",
     pngHint: "Every pixel exact",
@@ -192,7 +196,12 @@ export const strings = {
     saved: "The file is saved.",
     disclosure: "The file says in its metadata that parts of it were made by a model.",
   },
-  away: { text: "The server does not answer. Your work is safe; trying again …", retry: "Try now" },
+  away: {
+    text: "The server does not answer. Your work is safe; trying again …",
+    unstored: "The server does not answer; trying again …",
+    retry: "Try now",
+  },
+  save: { takenOver: "The other tab was closed: this one keeps your work from now on." },
   theme: { system: "System", light: "Light", dark: "Dark", title: (now: string) => `Theme: ${now}` },
   shortcuts: {
     title: "Keyboard shortcuts",
@@ -222,6 +231,7 @@ export const strings = {
   common: { close: "Close", dismiss: "Dismiss" },
   errors: {
     secondTab: "EDIFFUSER is open in another tab, which keeps your work. What you do in this one is lost when it is closed.",
+    notStored: "The browser cannot store your work: save your results as files before you close or reload this page.",
     away: "The server does not answer.",
     status: (status: number) => `The server refused the request (status ${status}).`,
     empty: "The file is empty. A PNG, JPEG or WebP picture would be right.",
@@ -234,6 +244,7 @@ export const strings = {
     noPicture: "There is no file in what was dropped. A PNG, JPEG or WebP file would be right.",
     noPictureInClipboard: "There is no picture in the clipboard.",
     clipboard: "The browser did not let the page read the clipboard. Press Ctrl+V instead.",
+    lostPicture: "The picture is no longer stored here: open the photo again.",
     lostJob: "The server no longer knows this run. Generate again; the mask is kept.",
   },
 };

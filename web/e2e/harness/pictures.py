@@ -5,6 +5,7 @@
 Those that are there already stay as they are.
 """
 
+import os
 import sys
 import zlib
 from collections.abc import Callable
@@ -94,8 +95,9 @@ def too_many_pixels(path: Path) -> None:
 
 
 def too_many_bytes(path: Path) -> None:
-    """26 million bytes."""
-    path.write_bytes((path.parent / "small.png").read_bytes() + bytes(26_000_000))
+    """101 million bytes, hardly any of them on the disk."""
+    path.write_bytes((path.parent / "small.png").read_bytes())
+    os.truncate(path, 101_000_000)
 
 
 def broken(path: Path) -> None:
@@ -120,7 +122,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "deep.png": deep,
     "disc.png": disc,
     "too-many-pixels.png": too_many_pixels,
-    "too-many-bytes.png": too_many_bytes,
+    "over-100-megabytes.png": too_many_bytes,
     "broken.png": broken,
     "notes.txt": text,
 }

@@ -1,7 +1,7 @@
 // Every request of the page. A refusal of the server becomes an ApiError that carries the server's own sentence.
 import { strings } from "../strings";
 import type {
-  FileFormat, ImageInfo, JobInfo, Margins, ModelInfo, Problem, SamplerInfo, SelectionPoint, SentOptions,
+  FileFormat, ImageInfo, JobInfo, Margins, ModelInfo, Problem, Readiness, SamplerInfo, SelectionPoint, SentOptions,
 } from "./types";
 
 /** The server said no, and why. */
@@ -98,6 +98,7 @@ export const api = {
   patch: async (url: string): Promise<Blob> => (await request(url)).blob(),
   models: () => json<ModelInfo[]>("models"),
   samplers: () => json<SamplerInfo[]>("samplers"),
+  ready: () => json<Readiness>("ready"),
   health: () => json<{ status: string }>("health"),
 
   /** A finished file of the server, with the name that it gave. */

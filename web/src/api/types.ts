@@ -12,6 +12,7 @@ export type ModelInfo = Schemas["ModelInfo"];
 export type Preview = Schemas["Preview"];
 export type Problem = Schemas["Problem"];
 export type Progress = Schemas["Progress"];
+export type Readiness = Schemas["Readiness"];
 export type ResultInfo = Schemas["ResultInfo"];
 export type SamplerInfo = Schemas["SamplerInfo"];
 export type SelectionPoint = Schemas["SelectionPoint"];

@@ -1,7 +1,10 @@
-import type { Edit, Place, SelectPoint } from "./edits";
+import type { Box, Edit, Place, SelectPoint } from "./edits";
 import type { View } from "./view";
 
 export type ToolName = "brush" | "eraser" | "rectangle" | "lasso" | "select" | "pan";
+
+/** What a run paints, within its bounding box: one byte a pixel, row by row. */
+export type Hole = Box & { bytes: Uint8Array };
 
 /** A square of native pixels that `image` covers; only what lies in the hole is shown. */
 export type Preview = { left: number; top: number; side: number; image: CanvasImageSource };

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Gestures, pressureFactor, type Finger } from "./gestures";
 import type { Tool } from "./tools/tool";
 
@@ -112,13 +112,30 @@ describe("two fingers", () => {
 });
 
 describe("a pen", () => {
-  it("takes back what the palm began, and from then on fingers only pan", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("takes back what the palm began, and beside it fingers only pan", () => {
     gestures.down(finger("touch", 1, 10));
     gestures.down(finger("pen", 2, 50));
     gestures.up(finger("pen", 2, 60));
     gestures.up(finger("touch", 1, 10));
     gestures.down(finger("touch", 3, 10));
     expect(log).toEqual(["brush down 10", "brush cancel", "brush down 50", "brush up 60", "pan down 10"]);
+  });
+
+  it("that was laid aside leaves the painting to fingers again", () => {
+    vi.useFakeTimers();
+    gestures.penSeen();
+    vi.advanceTimersByTime(8_000);
+    gestures.penSeen();
+    vi.advanceTimersByTime(8_000);
+    gestures.down(finger("touch", 1, 10));
+    gestures.up(finger("touch", 1, 10));
+    vi.advanceTimersByTime(4_000);
+    gestures.down(finger("touch", 2, 20));
+    expect(log).toEqual(["pan down 10", "pan up 10", "brush down 20"]);
   });
 
   it("paints 30 % to 100 % of the size; mouse and finger always all of it", () => {

@@ -26,6 +26,9 @@ export interface Surface {
   pinch(from: Pair, to: Pair): void;
 }
 
+/** A pen that was not seen for so many milliseconds was laid aside. */
+const PEN_MS = 10_000;
+
 type State =
   | { name: "idle" }
   | { name: "tool"; tool: Tool; id: number; touch: boolean }
@@ -33,15 +36,24 @@ type State =
 
 /**
  * Decides which pointer does what: one gesture at a time. Two fingers zoom and pan and never paint: what the first began
- * is taken back. Once a pen was seen, fingers only pan, so that a resting palm paints nothing.
+ * is taken back. While a pen is in use, fingers only pan, so that a resting palm paints nothing.
  */
 export class Gestures {
-  penMode = false;
+  #penAt = -Infinity;
   #state: State = { name: "idle" };
   /** Fingers on the screen, by their last place. */
   readonly #fingers = new Map<number, Finger>();
 
   constructor(readonly surface: Surface) {}
+
+  /** Whether a pen was seen a moment ago. */
+  get penMode(): boolean {
+    return performance.now() - this.#penAt < PEN_MS;
+  }
+
+  penSeen(): void {
+    this.#penAt = performance.now();
+  }
 
   get idle(): boolean {
     return this.#state.name === "idle";
@@ -54,7 +66,7 @@ export class Gestures {
 
   /** Returns whether the press belongs to a gesture. */
   down(finger: Finger): boolean {
-    if (finger.kind === "pen") this.#penSeen();
+    if (finger.kind === "pen") this.#penDown();
     if (finger.kind === "touch") this.#fingers.set(finger.id, finger);
     if (finger.kind === "touch" && this.#pairUp()) return true;
     if (!this.idle) return false;
@@ -108,8 +120,8 @@ export class Gestures {
     tool.down(this.surface.spot(finger));
   }
 
-  #penSeen(): void {
-    this.penMode = true;
+  #penDown(): void {
+    this.penSeen();
     if (this.#state.name === "tool" && this.#state.touch) this.drop();
     if (this.#state.name === "pinch") this.#state = { name: "idle" };
   }

@@ -94,7 +94,7 @@ export class Pointers {
     const { gestures } = this.target;
     const inside = event.target instanceof Node && this.root.contains(event.target);
     const finger = this.#finger(event);
-    if (finger.kind === "pen") gestures.penMode = true;
+    if (finger.kind === "pen") gestures.penSeen();
     if (this.#outside && gestures.idle) this.#comeIn(this.#outside, finger, inside);
     if (gestures.idle && finger.buttons === 0 && finger.kind !== "touch") this.#hover(inside ? finger : null);
     if (gestures.idle) return;

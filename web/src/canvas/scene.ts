@@ -1,9 +1,8 @@
 import { intersection } from "./box";
 import type { Box } from "./edits";
 import type { Layers } from "./layers";
-import type { Mask } from "./mask";
 import { Pyramid } from "./pyramid";
-import type { Compare, Patch, Preview } from "./events";
+import type { Compare, Hole, Patch, Preview } from "./events";
 import { onScreen, paintMask, type Look, type Mapping } from "./tint";
 import type { View } from "./view";
 
@@ -13,6 +12,8 @@ const SOLID: Look = { inside: 0xff000000, edge: 0xff000000, halo: 0, rim: 1 };
 /** The lowest layer: the picture, previews within the hole, a result at its place, or the comparison of both. */
 export class Scene {
   previews: readonly Preview[] = [];
+  /** Where the run paints that the previews are of. */
+  hole: Hole | null = null;
   compare: Compare = null;
   #picture: Pyramid | null = null;
   #result: { left: number; top: number; pyramid: Pyramid } | null = null;
@@ -31,6 +32,7 @@ export class Scene {
     this.#picture = picture && new Pyramid(picture, this.changed);
     this.setResult(null);
     this.previews = [];
+    this.hole = null;
   }
 
   setResult(patch: Patch | null): void {
@@ -49,7 +51,7 @@ export class Scene {
     return from + (to - from) * this.compare;
   }
 
-  draw(layers: Layers, view: View, mask: Mask | null): void {
+  draw(layers: Layers, view: View): void {
     const { context, canvas } = layers.picture;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
@@ -59,7 +61,7 @@ export class Scene {
     if (this.compare === "input") return;
     context.save();
     this.#clipLine(context, layers, view);
-    if (mask && this.previews.length) this.#drawPreviews(layers, view, mask);
+    if (this.hole && this.previews.length) this.#drawPreviews(layers, view, this.hole);
     if (this.#result) this.#drawResult(context, layers, view, this.#result);
     context.restore();
   }
@@ -76,8 +78,19 @@ export class Scene {
     const { left, top, pyramid } = result;
     const visible = seen(layers, view, { left, top, width: pyramid.picture.width, height: pyramid.picture.height });
     if (!visible) return;
+    this.#clear(context, layers, view, visible);
     context.translate(left, top);
     pyramid.draw(context, { ...visible, left: visible.left - left, top: visible.top - top }, view.scale * layers.ratio.x);
+  }
+
+  /** What is transparent in a result must not show the picture below. Whole screen pixels only: no seam at the edges. */
+  #clear(context: CanvasRenderingContext2D, { ratio }: Layers, view: View, box: Box): void {
+    const [from, to] = [view.toScreen({ x: box.left, y: box.top }), view.toScreen({ x: box.left + box.width, y: box.top + box.height })];
+    const [left, top] = [Math.ceil(from.x * ratio.x), Math.ceil(from.y * ratio.y)];
+    context.save();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(left, top, Math.max(0, Math.floor(to.x * ratio.x) - left), Math.max(0, Math.floor(to.y * ratio.y) - top));
+    context.restore();
   }
 
   #clipLine(context: CanvasRenderingContext2D, layers: Layers, view: View): void {
@@ -90,19 +103,20 @@ export class Scene {
   }
 
   /** The hole is filled, then overpainted where it is opaque: first by the picture, for a part without a preview. */
-  #drawPreviews(layers: Layers, view: View, mask: Mask): void {
+  #drawPreviews(layers: Layers, view: View, hole: Hole): void {
     const { canvas, context } = layers.picture;
     const cut = this.#cut.getContext("2d");
-    const bounds = mask.bounds();
     const screen = { left: 0, top: 0, width: canvas.width, height: canvas.height };
     const map = mapping(layers.ratio, view);
-    const window = bounds && intersection(screen, onScreen(bounds, map, 1));
+    const window = intersection(screen, onScreen(hole, map, 1));
     if (!cut || !window) return;
     if (this.#cut.width !== canvas.width) this.#cut.width = canvas.width;
     if (this.#cut.height !== canvas.height) this.#cut.height = canvas.height;
     cut.setTransform(1, 0, 0, 1, 0, 0);
     cut.clearRect(0, 0, canvas.width, canvas.height);
-    paintMask(cut, mask, map, window, SOLID);
+    const { bytes, width: across, height: down } = hole;
+    const shape = { bytes, width: across, height: down, bounds: () => ({ left: 0, top: 0, width: across, height: down }) };
+    paintMask(cut, shape, { ...map, startX: map.startX - hole.left, startY: map.startY - hole.top }, window, SOLID);
     cut.globalCompositeOperation = "source-atop";
     place(cut, layers, view);
     this.#drawPicture(cut, layers, view);

@@ -1,6 +1,6 @@
 import { union } from "./box";
 import type { Box, Edit, Mode } from "./edits";
-import type { Compare, MaskStyle, Patch, Preview, StageEvents, ToolName } from "./events";
+import type { Compare, Hole, MaskStyle, Patch, Preview, StageEvents, ToolName } from "./events";
 import { Frames } from "./frames";
 import { Hands, type Board } from "./hands";
 import { Layers } from "./layers";
@@ -66,9 +66,11 @@ export class Stage {
     this.#hands.changed();
   }
 
-  setPreview(list: readonly Preview[] | null): void {
+  /** `hole` is the run's own, whatever is painted since; without it nothing is shown. */
+  setPreview(list: readonly Preview[] | null, hole: Hole | null): void {
     if (!this.#scene.previews.length) this.#editedSince = false;
     this.#scene.previews = list ?? [];
+    this.#scene.hole = hole;
     this.#moved(false);
   }
 
@@ -159,7 +161,6 @@ export class Stage {
     this.#editedSince = true;
     const { overlay } = this.#dirty;
     this.#dirty.overlay = overlay === "all" || style !== this.#style() ? "all" : union(overlay, box);
-    if (this.#scene.previews.length) this.#dirty.scene = true;
     this.#redraw();
   }
 
@@ -185,7 +186,7 @@ export class Stage {
     const { scene, overlay, view } = this.#dirty;
     this.#dirty = { scene: false, overlay: null, view: false };
     this.#overlay.style = this.#style();
-    if (scene) this.#scene.draw(this.#layers, this.view, this.mask);
+    if (scene) this.#scene.draw(this.#layers, this.view);
     if (overlay) this.#overlay.draw(this.#layers, this.view, this.mask, overlay === "all" ? null : overlay);
     this.#hands.draw();
     if (view) this.events.view?.(this.view);

@@ -1,9 +1,9 @@
 // Between the store and the stage: what changes here is shown there.
 import { Stage } from "../../canvas";
-import { bitmapNow, bitmapOf, onMedia, patchNow, previewsNow } from "../../media";
+import { bitmapNow, bitmapOf, holeNow, keepDecoded, onMedia, patchNow, previewsNow } from "../../media";
 import { isLive } from "../../run";
 import { setStage } from "../../stage";
-import { alert, basePicture, edit, fits, get, set, useStore } from "../../store";
+import { alert, basePicture, edit, fits, get, nearby, set, useStore } from "../../store";
 import type { State } from "../../store";
 import { strings } from "../../strings";
 import type { ViewPlace } from "../save/autosave";
@@ -51,7 +51,8 @@ export function bind(host: HTMLElement): () => void {
     const images = previews.map((one) => one.image);
     if (images.length === glimpses.length && images.every((image, index) => image === glimpses[index])) return;
     glimpses = images;
-    stage.setPreview(live && images.length > 0 ? previews.map(({ box, image }) => ({ left: box.left, top: box.top, side: box.width, image })) : null);
+    const list = previews.map(({ box, image }) => ({ left: box.left, top: box.top, side: box.width, image }));
+    stage.setPreview(list.length > 0 ? list : null, run && holeNow(run.key));
   };
 
   const showDocument = (state: State) => {
@@ -93,7 +94,7 @@ export function bind(host: HTMLElement): () => void {
     result = null;
     glimpses = [];
     stage.setResult(null);
-    stage.setPreview(null);
+    stage.setPreview(null, null);
     showDocument(get());
     showRun(get());
   };
@@ -108,6 +109,8 @@ export function bind(host: HTMLElement): () => void {
     if (changed("run", "shown", "base")) showRun(state);
     if (changed("compare")) stage.setCompare(state.compare);
     if (changed("tool") && before && state.tool !== "select" && state.selection) forget();
+    if (before?.selection && !state.selection) forget(); // its points and its proposal go too
+    if (changed("base") || state.run?.base !== before?.run?.base) queueMicrotask(() => keepDecoded(nearby())); // the history follows the store
   };
 
   update(get(), null);

@@ -3,6 +3,7 @@ import { Mask } from "../../canvas";
 import { stage } from "../../stage";
 import { alert, announce, basePicture, edit, get } from "../../store";
 import { strings } from "../../strings";
+import { stemOf } from "../results/names";
 import { saveBlob } from "../results/results";
 
 export const invert = (): void => edit({ kind: "invert" });
@@ -23,7 +24,7 @@ export async function downloadMask(): Promise<void> {
   const mask = stage()?.mask;
   const picture = basePicture(get());
   if (!mask || !picture) return;
-  saveBlob(await mask.toPng(), `${picture.name.replace(/\.\w+$/, "") || "picture"}-mask.png`);
+  saveBlob(await mask.toPng(), `${stemOf(picture.name) || "picture"}-mask.png`);
 }
 
 export async function uploadMask(file: Blob | undefined): Promise<void> {

@@ -5,7 +5,7 @@ import { decode, fileOf, keepOnly, putFile, putPicture } from "../../media";
 import { alert, announce, get, history, newKey, set, updatePicture } from "../../store";
 import type { Picture, State } from "../../store";
 import { strings } from "../../strings";
-import { abandon, resume } from "../generate/generate";
+import { abandon, leave, resume } from "../generate/generate";
 import { fileProblem, sizeProblem } from "./limits";
 import { track } from "./upload";
 
@@ -43,7 +43,6 @@ function putBack({ past, future, ...work }: Work): void {
 }
 
 function begin(picture: Picture): void {
-  abandon();
   history.getState().pause();
   set({
     base: picture.key, edits: [], pictures: { ...get().pictures, [picture.key]: picture }, run: null, shown: null, compare: null,
@@ -55,7 +54,8 @@ function begin(picture: Picture): void {
 }
 
 /** Once the server has agreed, what came before is let go. */
-function settle(key: string): void {
+function settle(key: string, before: Work): void {
+  abandon(before.run);
   const picture = get().pictures[key];
   if (!picture || get().base !== key || history.getState().pastStates.length > 0) return;
   keepOnly(new Set([key]));
@@ -87,10 +87,13 @@ async function take(file: Blob, name: string, bitmap: ImageBitmap | null): Promi
     const info = await resilient(() => api.upload(file));
     const shown = await resilient(() => api.image(info.id));
     putPicture(key, file, await decode(shown));
+    leave();
+    const before = remember();
     begin({ ...picture, id: info.id, width: info.width, height: info.height, alpha: info.alpha });
-    settle(key);
+    settle(key, before);
     return;
   }
+  leave();
   const before = remember();
   putPicture(key, file, bitmap);
   begin({ ...picture, width: bitmap.width, height: bitmap.height });
@@ -100,10 +103,11 @@ async function take(file: Blob, name: string, bitmap: ImageBitmap | null): Promi
     .then(async () => {
       const info = await upload;
       if (info.width !== bitmap.width || info.height !== bitmap.height) await adopt(key, info.id);
-      settle(key);
+      settle(key, before);
     })
     .catch((error: unknown) => {
       if (get().base === key) putBack(before);
+      else abandon(before.run);
       alert(error instanceof Error ? error.message : String(error));
     });
 }

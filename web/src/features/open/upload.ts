@@ -4,6 +4,7 @@ import { resilient } from "../../api/connection";
 import type { ImageInfo } from "../../api/types";
 import { fileOf } from "../../media";
 import { get, updatePicture } from "../../store";
+import { strings } from "../../strings";
 
 const uploads = new Map<string, Promise<string>>();
 
@@ -22,7 +23,7 @@ function upload(key: string): Promise<string> {
   const running = uploads.get(key);
   if (running) return running;
   const file = fileOf(key);
-  if (!file) return Promise.reject(new Error("no file to upload"));
+  if (!file) return Promise.reject(new Error(strings.errors.lostPicture));
   return track(key, resilient(() => api.upload(file)));
 }
 

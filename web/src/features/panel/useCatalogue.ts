@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "../../api/client";
 import type { ModelInfo, Sampler, SamplerInfo } from "../../api/types";
 import { configure, useStore } from "../../store";
+import { known } from "./known";
 
 const rarely = { staleTime: 300_000, retry: true, retryDelay: (attempt: number) => Math.min(8000, 500 * 2 ** attempt) } as const;
 
@@ -22,8 +23,9 @@ export function useCatalogue(): Catalogue | null {
   const samplers = useSamplers().data;
   const settings = useStore((state) => state.settings);
   if (!models || !samplers) return null;
-  const model = models.find((one) => one.name === settings.model) ?? models.find((one) => one.default) ?? models[0] ?? null;
-  return { models, samplers, model, sampler: settings.sampler ?? (model?.default_sampler as Sampler | undefined) ?? null };
+  const chosen = known(settings, models, samplers);
+  const model = models.find((one) => one.name === chosen.model) ?? models.find((one) => one.default) ?? models[0] ?? null;
+  return { models, samplers, model, sampler: chosen.sampler ?? (model?.default_sampler as Sampler | undefined) ?? null };
 }
 
 export function setSampler(now: Sampler | null, change: Record<string, unknown>): void {

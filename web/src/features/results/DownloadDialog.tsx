@@ -40,6 +40,7 @@ function Form() {
           </Slider.Root>
         </div>
       )}
+      <p className="hint" aria-live="polite">{text.outside(format === "png")}</p>
       <p className="hint">{text.disclosure}</p>
       <div className="dialog-foot">
         <button type="button" className="button primary" disabled={busy} onClick={() => void save()}>{busy ? text.saving : text.save}</button>

@@ -1,19 +1,18 @@
-import { announce, configure, fits, set, useStore } from "../../store";
+import { alert, announce, configure, fits, set, useStore } from "../../store";
 import { strings } from "../../strings";
 import { toggleSlider } from "../keys/table";
 import { IconButton } from "../shell/IconButton";
+import { copyText } from "./copy";
 import { accept } from "./results";
 import { Tile } from "./Tile";
 
 function Seed({ seed }: { seed: number }) {
   const text = strings.results;
-  const copy = () => {
-    void navigator.clipboard.writeText(String(seed)).then(() => announce(text.copied), () => undefined);
-  };
+  const copy = async () => ((await copyText(String(seed))) ? announce(text.copied) : alert(text.notCopied(seed)));
   return (
     <p className="strip-seed">
       <span>{text.seed(seed)}</span>
-      <IconButton icon="copy" side="top" label={text.copySeed(seed)} onClick={copy} />
+      <IconButton icon="copy" side="top" label={text.copySeed(seed)} onClick={() => void copy()} />
       <IconButton icon="lock" side="top" label={text.lockSeed} onClick={() => configure({ seed, locked: true })} />
     </p>
   );

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import type { Box } from "../../api/types";
-import { bitmapNow, bitmapOf, holeNow, patchNow, previewsNow, useMedia } from "../../media";
+import { bitmapNow, bitmapOf, patchNow, previewsNow, shapeNow, useMedia } from "../../media";
 import { isLive } from "../../run";
 import type { Run } from "../../run";
 import { get } from "../../store";
@@ -45,9 +45,9 @@ function drawPreviews(context: CanvasRenderingContext2D, run: Run, variation: nu
   layer.rect(box.left, box.top, box.width, box.height);
   layer.clip();
   for (const { box: at, image } of previews) layer.drawImage(image, at.left, at.top, at.width, at.height);
-  const hole = holeNow(run.key);
+  const shape = shapeNow(run.key);
   layer.globalCompositeOperation = "destination-in";
-  if (hole) layer.drawImage(hole, box.left, box.top);
+  if (shape) layer.drawImage(shape, box.left, box.top);
   context.drawImage(layer.canvas, 0, 0);
 }
 
@@ -68,8 +68,10 @@ export function Thumb({ run, variation }: { run: Run; variation: number | null }
     if (!patch && !isLive(run)) return;
     if (!patch) return drawPreviews(context, run, variation, at);
     const scale = SIDE / at.side;
+    const place = [(patch.left - at.left) * scale, (patch.top - at.top) * scale, patch.image.width * scale, patch.image.height * scale] as const;
+    if (get().pictures[run.base]?.alpha) context.clearRect(...place);
     context.imageSmoothingQuality = "high";
-    context.drawImage(patch.image, (patch.left - at.left) * scale, (patch.top - at.top) * scale, patch.image.width * scale, patch.image.height * scale);
+    context.drawImage(patch.image, ...place);
   }, [run, variation, version]);
   return <canvas ref={ref} className="thumb" width={SIDE} height={SIDE} aria-hidden="true" />;
 }

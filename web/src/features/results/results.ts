@@ -8,6 +8,7 @@ import type { State } from "../../store";
 import { strings } from "../../strings";
 import { fetchFile } from "../open/open";
 import { track } from "../open/upload";
+import { savedName } from "./names";
 
 export function show(variation: number | null): void {
   set({ shown: variation, compare: null });
@@ -30,10 +31,11 @@ export async function accept(): Promise<void> {
   const { run, shown } = get();
   const picture = basePicture(get());
   if (!run?.job || !run.image || shown === null || !picture || !fits(get())) return;
-  const patch = patchNow(run.key, shown);
   const before = get().pictures[run.base];
-  if (!patch || !before) return;
+  if (!before || !patchNow(run.key, shown)) return;
   const under = await bitmapOf(before.key, before.id);
+  const patch = patchNow(run.key, shown);
+  if (!patch) return;
   const canvas = new OffscreenCanvas(under.width, under.height);
   const context = canvas.getContext("2d");
   if (!context) return;
@@ -80,7 +82,8 @@ export async function download(format: FileFormat, quality: number): Promise<boo
   try {
     const path = `jobs/${what.job}/results/${what.variation}`;
     const { blob, name } = await resilient(() => api.file(path, format, quality));
-    saveBlob(blob, name ?? `ediffuser-${what.seed ?? what.job}-${what.variation}.${format === "jpeg" ? "jpg" : format}`);
+    const given = name ?? `ediffuser-${what.seed ?? what.job}-${what.variation}.${format === "jpeg" ? "jpg" : format}`;
+    saveBlob(blob, savedName(basePicture(get())?.name ?? "", given));
     set({ saved: true });
     announce(strings.download.saved);
     return true;

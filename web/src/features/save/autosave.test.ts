@@ -5,6 +5,7 @@ import { keepOnly, putFile } from "../../media";
 import { newRun } from "../../run";
 import { edit, get, history, rebase, set } from "../../store";
 import type { Picture } from "../../store";
+import { strings } from "../../strings";
 import { autosave, restore, save } from "./autosave";
 
 const picture = (key: string): Picture => ({ key, id: null, name: `${key}.png`, width: 4, height: 4, alpha: false, origin: null });
@@ -94,4 +95,28 @@ it("goes back to before a picture that is nowhere yet, when the page was left to
   expect(get()).toMatchObject({ base: "a", edits: [{ kind: "invert" }] });
   history.getState().undo();
   expect(get()).toMatchObject({ base: "a", edits: [] });
+});
+
+it("says once that nothing more can be stored, and keeps the work without the files", async () => {
+  await save();
+  const { put } = IDBObjectStore.prototype;
+  const full = vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(function (this: IDBObjectStore, value: unknown, key?: IDBValidKey) {
+    if (value instanceof Blob) throw new DOMException("full", "QuotaExceededError");
+    return put.call(this, value, key);
+  });
+  set({ pictures: { ...get().pictures, c: { ...picture("c"), id: "server" } }, alerts: [] });
+  putFile("c", new Blob(["third"]));
+  const stop = autosave(0);
+  rebase("c", []);
+  await vi.waitFor(() => expect(get().stored).toBe(false));
+  edit({ kind: "invert" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(get().alerts.map((one) => one.text)).toEqual([strings.errors.notStored]);
+  full.mockRestore();
+  forget();
+  await restore();
+  expect(get()).toMatchObject({ base: "c", edits: [{ kind: "invert" }] });
+  edit({ kind: "clear" });
+  await vi.waitFor(() => expect(get().stored).toBe(true));
+  stop();
 });

@@ -4,8 +4,9 @@ import type { UseStore } from "idb-keyval";
 import { fileOf, patchBlobs, putFile, putPatch } from "../../media";
 import type { Run } from "../../run";
 import { stage } from "../../stage";
-import { get, history, set, useStore } from "../../store";
+import { alert, get, history, set, useStore } from "../../store";
 import type { Document, Picture, Settings, State } from "../../store";
+import { strings } from "../../strings";
 
 export const DELAY = 300;
 
@@ -53,7 +54,7 @@ function referred(work: Saved): Set<string> {
 
 const written = new Map<string, Blob>();
 
-/** Writes what has changed, and throws away files that nothing refers to. */
+/** Writes what has changed, and throws away files that nothing refers to. Rejects if there was no room for everything. */
 export async function save(): Promise<void> {
   const work = snapshot();
   const alive = referred(work);
@@ -64,13 +65,18 @@ export async function save(): Promise<void> {
   }
   for (const [name, blob] of patchBlobs()) blobs.push([patchKey(name), blob]);
   const fresh = blobs.filter(([key, blob]) => written.get(key) !== blob);
-  if (fresh.length > 0) await setMany(fresh, db());
-  for (const [key, blob] of fresh) written.set(key, blob);
+  const [filed] = await Promise.allSettled([writeFiles(fresh)]);
   await write("work", work, db());
   const needed = new Set(["work", ...blobs.map(([key]) => key), ...[...alive].map(fileKey)]);
   const stale = (await keys<string>(db())).filter((key) => !needed.has(key));
   if (stale.length > 0) await delMany(stale, db());
   for (const key of stale) written.delete(key);
+  if (filed.status === "rejected") throw filed.reason;
+}
+
+async function writeFiles(files: [string, Blob][]): Promise<void> {
+  if (files.length > 0) await setMany(files, db());
+  for (const [key, blob] of files) written.set(key, blob);
 }
 
 /** Puts the work back into the store; `prepare` hears of the view before. */
@@ -86,6 +92,7 @@ export async function restore(prepare: (view: ViewPlace | null) => void = () => 
   const found = newestUsable(work);
   if (!found) return;
   await restorePatches(work.run);
+  if (get().base !== null) return; // a picture was opened meanwhile
   const { base: key, edits, past, future } = found;
   const { pictures, settings, tool, size, run, shown, saved, view } = work;
   prepare(view);
@@ -119,6 +126,11 @@ const watched = (state: State) =>
   [state.base, state.edits, state.pictures, state.settings, state.tool, state.size, state.run?.job, state.run?.state,
     state.run?.slots.map((slot) => slot.result !== null).join(), state.shown, state.saved, state.scale] as const;
 
+function tell(stored: boolean): void {
+  if (get().stored && !stored) alert(strings.errors.notStored);
+  if (get().stored !== stored) set({ stored });
+}
+
 /** Saves after each change, and at once when the page is left. */
 export function autosave(delay = DELAY): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -127,7 +139,7 @@ export function autosave(delay = DELAY): () => void {
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    running = running.then(save).catch(() => undefined); // a full or forbidden disk must not stop the work
+    running = running.then(save).then(() => tell(true), () => tell(false)); // a full or forbidden disk must not stop the work
   };
   const later = () => {
     clearTimeout(timer);
@@ -140,6 +152,7 @@ export function autosave(delay = DELAY): () => void {
       before = now;
     }),
   ];
+  if (get().base !== null) later(); // what a tab has that was not the first is nowhere yet
   const leave = () => {
     if (document.visibilityState === "hidden" && get().base !== null) flush();
   };

@@ -2,12 +2,13 @@
 import { ApiError, api } from "../../api/client";
 import { resilient } from "../../api/connection";
 import { fileOf } from "../../media";
-import { alert, get, set, updatePicture } from "../../store";
+import { alert, announce, get, set, updatePicture } from "../../store";
 import { strings } from "../../strings";
 import { wantView } from "../canvas/bind";
 import { resume } from "../generate/generate";
 import { idOf } from "../open/upload";
 import { autosave, restore } from "./autosave";
+import { claim, claimLater } from "./ownership";
 
 /** If the server has forgotten the picture, it gets it again before somebody waits for that. */
 async function greet(): Promise<void> {
@@ -26,27 +27,9 @@ async function greet(): Promise<void> {
   }
 }
 
-const PATIENCE = 1000; // milliseconds; a page that is left gives its lock back a moment later
-
-/** Whether the stored work belongs to this tab: it is held until the tab is closed. */
-function owns(): Promise<boolean> {
-  if (!("locks" in navigator)) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    const hold = () => {
-      resolve(true);
-      return new Promise<void>(() => undefined);
-    };
-    navigator.locks.request("ediffuser-work", { signal: AbortSignal.timeout(PATIENCE) }, hold).catch(() => resolve(false));
-  });
-}
-
-/** Brings the work back, goes on with a run, and saves from then on. A second tab starts empty and keeps nothing. */
-export async function begin(): Promise<void> {
-  if (!(await owns())) {
-    set({ restored: true });
-    alert(strings.errors.secondTab);
-    return;
-  }
+/** Brings the work back, goes on with a run, and saves from then on. A tab that begins late may have work of its own. */
+async function start(): Promise<void> {
+  const own = get().base !== null;
   try {
     await restore(wantView);
   } catch {
@@ -54,7 +37,18 @@ export async function begin(): Promise<void> {
   }
   set({ restored: true });
   autosave();
-  if (get().base === null) return;
+  if (own || get().base === null) return;
   void resume();
   void greet();
+}
+
+/** A second tab starts empty and keeps nothing, until the first is closed. */
+export async function begin(): Promise<void> {
+  if (await claim()) return start();
+  set({ restored: true, stored: false });
+  alert(strings.errors.secondTab);
+  await claimLater();
+  set(({ alerts }) => ({ alerts: alerts.filter((one) => one.text !== strings.errors.secondTab), stored: true }));
+  announce(strings.save.takenOver);
+  await start();
 }
