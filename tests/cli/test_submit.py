@@ -87,11 +87,14 @@ def test_the_sbatch_file_is_the_one_that_the_document_shows(commands, pictures, 
 
 def test_the_job_calls_train_with_what_was_said(commands, pictures, tmp_path):
     out = tmp_path / "run"
-    options = ("--set", "images=128", "--set", "seed=3", "--compile", "--device", "cpu", "--held-out", pictures)
+    others = tmp_path / "others"
+    others.mkdir()
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(others / "0.png")
+    options = ("--set", "images=128", "--set", "seed=3", "--compile", "--device", "cpu", "--held-out", others)
     assert submit(pictures, out, *options) == 0
     job = job_of(out / "slurm" / "17_submitted.pkl")
     settings = ("--set", "images=128", "--set", "seed=3")
-    flags = ("--data", str(pictures), "--held-out", str(pictures), "--device", "cpu", "--out", str(out))
+    flags = ("--data", str(pictures), "--held-out", str(others), "--device", "cpu", "--out", str(out))
     assert job.arguments == ("ddpm32", *flags, *settings, "--compile")
     assert (job.out, job.images) == (out, 128)
 
@@ -122,6 +125,13 @@ def test_a_sweep_is_one_array_with_a_run_directory_for_each(commands, pictures, 
         (("--array", "seed=1", "--array", "seed=1"), "10", "--array 'seed=1'"),
         (("--array", " "), "10", "--array"),
         (("--array", "seed=x"), "10", "seed"),
+        (("--nodes", "3"), "10", "batch 128 cannot be shared equally: make it a multiple of 3 (3 processes x"),
+        (("--nodes", "2", "--gpus", "4", "--set", "batch=8", "--set", "accumulation=2"), "10", "a multiple of 16"),
+        (("--gpus", "2", "--array", "batch=8", "--array", "batch=9"), "10", "batch 9 cannot be shared"),
+        (("--set", "start_from=face-128"), "10", "unknown model 'face-128': did you mean 'faces-128'"),
+        (("--set", "data.path=notes.txt"), "10", "no data set at 'notes.txt'"),
+        (("--set", 'held_out={"kind":"image_folder","path":"nowhere","resolution":32}'), "10", "at 'nowhere'"),
+        (("--set", 'order={"kind":"group_shares","path":"no.csv","columns":["a"]}'), "10", "'no.csv'"),
     ],
 )
 def test_mistakes_show_when_the_job_is_submitted(commands, pictures, tmp_path, capsys, options, time, said):
@@ -302,3 +312,15 @@ def test_a_run_that_fails_is_not_requeued(turn, commands, code):
         turn(16, code)
     assert end.value.code == code
     assert "requeue" not in (commands / "told").read_text()
+
+
+def test_data_that_cannot_be_opened_show_when_the_job_is_submitted(commands, pictures, tmp_path, capsys):
+    (pictures / "0.png").rename(pictures / "0.txt")
+    assert submit(pictures, tmp_path / "run") == 2
+    assert "no JPEG, PNG or WebP in" in capsys.readouterr().err
+    assert not (commands / "told").read_text()
+
+
+def test_a_run_that_goes_on_needs_the_model_no_more_that_it_began_from(commands, pictures, tmp_path):
+    a_checkpoint(tmp_path / "run", 8)
+    assert submit(pictures, tmp_path / "run", "--resume", "--set", "start_from=gone") == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ediffuser.data import Cifar10
+from ediffuser.data import Cifar10, ImageFolder, data_set_at
 from ediffuser.runtime.errors import BadInputError
 
 
@@ -91,3 +91,16 @@ def test_a_wrong_label_is_refused(binary):
     np.full(3073, 99, np.uint8).tofile(binary / "data_batch_5.bin")
     with pytest.raises(BadInputError, match="is not CIFAR-10: it has label 99 where 0 to 9"):
         Cifar10(path=str(binary)).open()
+
+
+@pytest.mark.parametrize("name", ["test_batch_3.jpg", "data_batch_1_of_9.png", "data_batch_6.bin.webp"])
+def test_pictures_with_like_names_are_a_folder_of_pictures(tmp_path, name):
+    Image.new("RGB", (32, 32)).save(tmp_path / name)
+    assert data_set_at(str(tmp_path), 32) == ImageFolder(path=str(tmp_path), resolution=32)
+
+
+def test_its_own_files_are_recognised_in_either_form(binary, tmp_path_factory):
+    assert isinstance(data_set_at(str(binary), 32), Cifar10)
+    python = tmp_path_factory.mktemp("python")
+    (python / "test_batch").write_bytes(b"")
+    assert isinstance(data_set_at(str(python), 32), Cifar10)

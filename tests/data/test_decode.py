@@ -1,10 +1,12 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ediffuser.data.decode import decode_square
+from ediffuser.editing.colour import to_rgb
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options) -> bytes:
@@ -72,3 +74,36 @@ def test_a_rotated_photo_is_turned_upright():
     stored = Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90)
     decoded = decode_square(encoded(stored, exif=exif), 8, 1)
     assert np.array_equal(decoded[0], pixels)
+
+
+SHORT, ASCII = 3, 2
+ORIENTATION, X_RESOLUTION = 0x0112, 0x011A
+
+
+def exif_of(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """EXIF of these entries: tag, type, count and the four bytes of the value."""
+    table = b"".join(struct.pack(">HHI4s", *entry) for entry in entries)
+    return b"Exif\0\0MM\0*" + struct.pack(">IH", 8, len(entries)) + table + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("exif", "turned"),
+    [
+        (exif_of((ORIENTATION, SHORT, 1, b"\0\6\0\0"), (X_RESOLUTION, ASCII, 3, b"72\0\0")), True),
+        (exif_of((ORIENTATION, SHORT, 1, b"\0\x63\0\0")), False),
+        (b"Exif\0\0no EXIF at all", False),
+    ],
+    ids=["resolution in ASCII", "orientation 99", "garbage"],
+)
+def test_odd_exif_is_no_damage(exif, turned):
+    pixels = np.zeros((8, 8), np.uint8)
+    pixels[:4] = 255
+    decoded = decode_square(encoded(Image.fromarray(pixels), "JPEG", quality=100, exif=exif), 8, 1)
+    assert np.array_equal(decoded[0], pixels.T[:, ::-1] if turned else pixels)
+
+
+def test_16_bit_grey_is_rounded_as_in_the_editor():
+    values = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+    decoded = decode_square(encoded(Image.fromarray(values)), 256, 3)
+    assert np.array_equal(decoded.transpose(1, 2, 0), np.asarray(to_rgb(Image.fromarray(values))[0]))
+    assert np.array_equal(decoded[0], np.rint(values / 257))

@@ -1,3 +1,5 @@
+import errno
+import os
 import zipfile
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ediffuser.data import CelebaHq, ImageFolder, pictures
+from ediffuser.data import CelebaHq, ImageFolder, files, found, pictures
 from ediffuser.runtime.errors import BadInputError
 
 
@@ -117,3 +119,96 @@ def test_a_flipped_bit_in_a_zip_is_found(photos_zip):
     photos_zip.write_bytes(content)
     with pytest.raises(BadInputError, match=r"'b/1\.PNG' in '.*photos.zip'"):
         open_at(photos_zip).prepare()
+
+
+def test_whatever_a_decoder_raises_names_the_file_and_only_memory_is_another_matter(photos, monkeypatch):
+    def decoder(error):
+        def decode(*_):
+            raise error
+
+        monkeypatch.setattr(pictures, "decode_square", decode)
+        return open_at(photos)
+
+    with pytest.raises(BadInputError, match=r"'b/1.PNG' in '.*photos' is not a whole .* \(object is not iterable\)"):
+        decoder(TypeError("object is not iterable")).batch([2])
+    with pytest.raises(MemoryError):
+        decoder(MemoryError()).batch([2])
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(files, "READ_AGAIN_AFTER_S", (0, 0))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_a_disk_that_fails_for_a_moment_is_asked_again(photos, impatient, monkeypatch, number):
+    expected, read, failures = open_at(photos).batch([2]), Path.read_bytes, [number, number]
+
+    def failing(path):
+        if failures:
+            raise OSError(failures.pop(), "for a moment")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    assert torch.equal(open_at(photos).batch([2]), expected)
+    assert not failures
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_said_to_be_damaged(photos, impatient):
+    opened = open_at(photos)
+    (photos / "b/3.webp").unlink()
+    with pytest.raises(
+        BadInputError, match=r"'b/3.webp' in '.*photos' cannot be read \(No such file or directory\): look"
+    ):
+        opened.batch([3])
+
+
+def test_links_to_folders_are_followed_and_no_folder_is_entered_twice(photos, tmp_path):
+    before = open_at(photos).names
+    (tmp_path / "elsewhere" / "more").mkdir(parents=True)
+    Image.new("RGB", (16, 16)).save(tmp_path / "elsewhere" / "more" / "9.png")
+    (photos / "0-up").symlink_to(photos)  # a loop
+    (photos / "a" / "twin").symlink_to(photos / "b")  # read before b itself, which has its own name all the same
+    (photos / "out").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(photos / "a")
+    assert open_at(photos).names == (*before, "out/more/9.png")
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_a_hidden_one_not_asked_for(photos, monkeypatch):
+    scan = os.scandir
+
+    def scandir(folder):
+        if Path(folder).name in ("deep", ".Trash"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (photos / "b" / ".Trash").mkdir()
+    assert len(open_at(photos / "b")) == 2
+    with pytest.raises(
+        BadInputError, match=r"the folder '.*photos/a/deep' cannot be read \(Permission denied\): allow"
+    ):
+        open_at(photos)
+
+
+def test_how_many_pictures_are_found_and_what_is_passed_over(photos, photos_zip):
+    (photos / "clip.mp4").write_text("a film")
+    assert found(open_at(photos), "photos") == "4 pictures in photos, 2 other files passed over"
+    assert found(open_at(photos_zip), "p.zip") == "4 pictures in p.zip, 1 other file passed over"
+    assert found(open_at(photos / "b"), "b") == "2 pictures in b"
+    assert found(pictures.ArrayPictures(np.zeros((3, 1, 2, 2), np.uint8)), "x") == "3 pictures in x"
+
+
+def test_folders_in_a_zip_are_no_files_that_are_passed_over(photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(photos / "b", "b/")
+        archive.write(photos / "b/1.PNG", "b/1.PNG")
+    assert found(open_at(tmp_path / "set.zip"), "x") == "1 picture in x"
+
+
+@pytest.mark.parametrize(("path", "reason"), [("n" * 300, "File name too long"), ("~nobody-of-that-name/x", "home")])
+def test_a_path_that_cannot_be_looked_at_is_bad_input(path, reason):
+    with pytest.raises(
+        BadInputError, match=f"the data set '{path}' cannot be looked at \\(.*{reason}.*\\): give an exist"
+    ):
+        ImageFolder(path=path).open()

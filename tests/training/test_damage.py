@@ -74,7 +74,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one_and_says_so(expe
     with caplog.at_level("INFO", "ediffuser.training"):
         steps = list(train(plan, tmp_path / "run", resume=True, device="cpu"))
     assert [step.images_seen for step in steps] == [32]
-    assert [record.message for record in caplog.records] == [
+    assert [record.message for record in caplog.records][1:] == [
         f"checkpoint {newest}: model.safetensors is damaged; its SHA-256 is not the manifest's; it is set aside as "
         "damaged-0000000032",
         f"going on from checkpoint {before}",

@@ -42,3 +42,8 @@ def test_the_average_moves_towards_the_network_and_buffers_are_copied():
     update_ema(average, network, 0.0)
     for new, value in zip(average.parameters(), network.parameters(), strict=True):
         assert torch.equal(new, value)
+
+
+@pytest.mark.parametrize("ema", [ConstantEma(decay=0.9), ConstantEma(decay=0.0), PowerEma(width=0.1)])
+def test_what_is_left_of_the_start_is_what_no_step_has(ema):
+    assert ema.left_of_start(10) == pytest.approx(1 - shares(ema, 10).sum(), abs=1e-12)

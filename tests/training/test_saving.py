@@ -153,3 +153,10 @@ def test_a_log_that_cannot_be_begun_waits_for_room(tmp_path, monkeypatch):
     assert list(log.add({"images_seen": 32})) == []
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert lines == [f'{{"images_seen": {images}}}' for images in (8, 16, 24, 32)]
+
+
+def test_the_name_of_a_run_directory_is_on_the_disk_before_the_first_checkpoint(experiment, tmp_path, monkeypatch):
+    folders, sync = [], files.sync_directory
+    monkeypatch.setattr(files, "sync_directory", lambda path: folders.append(path) or sync(path))
+    next(train(experiment(images=16), tmp_path / "runs" / "one", device="cpu"))
+    assert folders[:2] == [tmp_path, tmp_path / "runs"]

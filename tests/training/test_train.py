@@ -204,7 +204,7 @@ def test_what_has_been_changed_since_the_checkpoint_is_said(experiment, tmp_path
     with caplog.at_level("INFO", "ediffuser.training"):
         changed = experiment(images=32, seed=3, optimizer=Optimizer(learning_rate=1e-3), ema=ConstantEma())
         run(changed, tmp_path / "run", resume=True)
-        assert [record.message for record in caplog.records][1:] == [
+        assert [record.message for record in caplog.records][2:] == [
             "changed since then: images: 16, now 32",
             "changed since then: optimizer.learning_rate: 0.002, now 0.001",
             'changed since then: ema.kind: "power", now "constant"',
@@ -212,7 +212,8 @@ def test_what_has_been_changed_since_the_checkpoint_is_said(experiment, tmp_path
         caplog.clear()
         run(changed, tmp_path / "run", resume=True)
         assert [record.message for record in caplog.records] == [
-            f"going on from checkpoint {newest_checkpoint(tmp_path / 'run')}"
+            f"14 pictures in {changed.data.path}",
+            f"going on from checkpoint {newest_checkpoint(tmp_path / 'run')}",
         ]
 
 
@@ -352,6 +353,20 @@ def test_data_that_cannot_be_used_is_bad_input_before_anything_is_written(experi
         ({"data": {"kind": "image_folder", "resolution": 16}}, "data of 16 pixels do not fit a network of 8"),
         ({"images": 0}, "greater than or equal to 1"),
         ({"learning_rate": 1e-3}, "learning_rate"),
+        (
+            {"data": {"kind": "image_folder", "resolution": 8, "channels": 1}},
+            "data with channels 1 do not fit a model of pictures with 3",
+        ),
+        (
+            {"held_out": {"kind": "mnist", "resolution": 28}},
+            "held_out pictures of 28 pixels do not fit a network of 8",
+        ),
+        (
+            {"held_out": {"kind": "image_folder", "resolution": 8, "channels": 1}},
+            "held_out pictures with channels 1 do not fit a model of pictures with 3",
+        ),
+        ({"optimizer": {"betas": (0.9, 1.0)}}, "less than 1"),
+        ({"optimizer": {"betas": (-0.1, 0.9)}}, "greater than or equal to 0"),
     ],
 )
 def test_an_experiment_that_does_not_fit_is_refused(experiment, changes, sentence):

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from tyro.conf import Positional, UseAppendAction
 
 from ediffuser.cli.train import resolve
 from ediffuser.runtime.checkpoint import newest_checkpoint
+from ediffuser.runtime.distributed import Processes
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.training import Experiment
 from ediffuser.training.slurm import Resources, SlurmJob, introduce_processes, minutes, stopped_by_signals
 from ediffuser.training.slurm import submit as submit_jobs
+from ediffuser.zoo import find
 
 SECONDS = 60
 
@@ -63,7 +67,10 @@ def submit(
     out, places = out.expanduser().absolute(), {"--data": data} | ({"--held-out": held_out} if held_out else {})
     flags = {name: str(place.expanduser().absolute()) for name, place in places.items()} | {"--device": device}
     runs = _sweep(out, array) if array else {out: ()}
-    jobs = [_job(recipe, run, (*set, *variant), flags, compile, resume) for run, variant in runs.items()]
+    settings = {run: (*set, *variant) for run, variant in runs.items()}
+    experiments = {run: resolve(recipe, flags["--data"], own, flags.get("--held-out")) for run, own in settings.items()}
+    _check_runs(experiments, Processes(world=nodes * resources.tasks_per_node), resume=resume)
+    jobs = [_job(recipe, run, own, flags, compile, experiments[run].images) for run, own in settings.items()]
     names = submit_jobs(jobs, resources, recipe, out / "slurm")
     for name, job in zip(names, jobs, strict=True):
         print(f"job {name}: {recipe} in {job.out}, prints to {out / 'slurm' / f'{name}_0_log.out'}")
@@ -110,16 +117,31 @@ class TrainingJob:
         return newest is not None and int(newest.name) >= self.images
 
 
+def _check_runs(experiments: Mapping[Path, Experiment], group: Processes, *, resume: bool) -> None:
+    """Sees that runs can begin as these processes, so that mistakes show now and not when a job's turn comes.
+
+    Raises:
+        BadInputError: If one cannot.
+    """
+    for out, experiment in experiments.items():
+        begun = newest_checkpoint(out) is not None
+        if begun and not resume:
+            raise BadInputError(f"{out} already holds a run; add --resume to go on with it, or choose another --out")
+        group.share(experiment.batch, experiment.accumulation)
+        if experiment.start_from and not begun:
+            find(experiment.start_from)
+    for order, data in {(each.order, each.data) for each in experiments.values()}:  # runs of a sweep share theirs
+        order.open(data.open())
+    for held_out in {each.held_out for each in experiments.values() if each.held_out}:
+        held_out.open()
+
+
 def _job(
-    recipe: str, out: Path, settings: tuple[str, ...], flags: dict[str, str], compiled: bool, resume: bool
+    recipe: str, out: Path, settings: tuple[str, ...], flags: dict[str, str], compiled: bool, images: int
 ) -> TrainingJob:
-    """A job whose settings are known to fit, so that mistakes show now and not when its turn comes."""
-    experiment = resolve(recipe, flags["--data"], settings, flags.get("--held-out"))
-    if not resume and newest_checkpoint(out) is not None:
-        raise BadInputError(f"{out} already holds a run; add --resume to go on with it, or choose another --out")
     given = [*flags.items(), ("--out", str(out)), *(("--set", setting) for setting in settings)]
     arguments = [recipe, *(word for pair in given for word in pair), *(["--compile"] if compiled else [])]
-    return TrainingJob(tuple(arguments), out, experiment.images)
+    return TrainingJob(tuple(arguments), out, images)
 
 
 def _sweep(out: Path, variants: tuple[str, ...]) -> dict[Path, tuple[str, ...]]:

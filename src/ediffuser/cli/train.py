@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import signal
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from tyro.conf import Positional, UseAppendAction
 
 from ediffuser.cli.options import override
-from ediffuser.data import data_set_at
+from ediffuser.data import CelebaHq, ImageFolder, data_set_at
 from ediffuser.recipes import RECIPES
 from ediffuser.runtime.checkpoint import checkpoints
 from ediffuser.runtime.component import to_json
@@ -20,6 +21,7 @@ from ediffuser.runtime.device import choose_device
 from ediffuser.runtime.distributed import processes, restarts
 from ediffuser.runtime.errors import BadInputError, unknown_name
 from ediffuser.runtime.signals import stop_on_signals
+from ediffuser.tasks import Unconditional
 from ediffuser.training import Experiment, TrainingStep
 from ediffuser.training import train as train_steps
 from ediffuser.training.dashboard import TENSORBOARD, Dashboard, Sink, TensorBoard, record, starvation
@@ -27,6 +29,8 @@ from ediffuser.training.state import EXPERIMENT
 from ediffuser.training.step_log import StepLog
 
 LINE_EVERY_S = 10
+FORGOTTEN = math.exp(-3)
+"""What may be left in the average of the weights that a run begins with: 3 / (1 - decay) steps leave as much."""
 
 
 def train(
@@ -55,7 +59,8 @@ def train(
         set: Override a setting, key=value or outer.inner=value; may be given several times.
         compile: Compile the network first: a minute or two at the start, faster steps after it.
         device: auto, cpu, cuda ...
-        held_out: Pictures that are not trained on, for the grids of a task that is given something (sample_every).
+        held_out: Pictures that are not trained on, for figures (evaluate_every) and, of a task that is given something,
+            for grids (sample_every).
         start_from: Train the weights of this model further: its name, run directory or checkpoint.
     """
     with processes() as group, stop_on_signals() as stop:
@@ -90,9 +95,27 @@ def _report(steps: Iterator[TrainingStep], experiment: Experiment, out: Path, da
     """Takes the steps, and says on the terminal, in the log and on the dashboard what comes of them."""
     images, batch = experiment.images, experiment.batch
     print(f"{experiment.name}: {images} images in batches of {batch}, checkpoints in {out}", flush=True)
+    for note in _notes(experiment):
+        print(note, flush=True)
     with _said(), dashboard:
         for line in _reported(steps, experiment, out / "log.jsonl", dashboard):
             print(line, flush=True)
+
+
+def _notes(experiment: Experiment) -> Iterator[str]:
+    """What is worth a word before a run: settings that are allowed, and hardly meant."""
+    free = isinstance(experiment.model.task, Unconditional)
+    looks = experiment.evaluate_every or (experiment.sample_every and not free)
+    if experiment.held_out is not None and not looks:
+        wanted = "evaluate_every" if free else "sample_every or evaluate_every"
+        yield f"nobody looks at the held-out pictures of this run: set {wanted}, such as --set evaluate_every=64000"
+    steps = experiment.images / experiment.batch
+    left = experiment.ema.left_of_start(steps)
+    if left > FORGOTTEN:
+        yield (
+            f"after {steps:.0f} steps {left:.0%} of the averaged weights, which are the model, will still be those the "
+            """run begins with: set another average, --set 'ema={"kind": "power"}', or more images"""
+        )
 
 
 @contextmanager
@@ -124,7 +147,8 @@ def resolve(
     """The experiment of a recipe on these data, with its overrides, on others for its previews, from these weights.
 
     Raises:
-        BadInputError: If the recipe, the data or an override cannot be used; names the nearest right one.
+        BadInputError: If the recipe, the data or an override cannot be used, with the nearest right one, or held-out
+            pictures would be trained on.
     """
     if recipe not in RECIPES:
         raise unknown_name("recipe", recipe, RECIPES)
@@ -134,7 +158,22 @@ def resolve(
     others = held_out and data_set_at(held_out, wanted.resolution, channels=wanted.channels, split="test")
     experiment = dataclasses.replace(experiment, data=pictures, held_out=others or experiment.held_out)
     experiment = dataclasses.replace(experiment, start_from=start_from or experiment.start_from)
-    return override(experiment, settings, f"recipe '{recipe}'")
+    experiment = override(experiment, settings, f"recipe '{recipe}'")
+    _check_apart(experiment)
+    return experiment
+
+
+def _check_apart(experiment: Experiment) -> None:
+    """Data sets with official splits may lie at one path."""
+    data, held_out = experiment.data, experiment.held_out
+    if not (isinstance(data, ImageFolder | CelebaHq) and isinstance(held_out, ImageFolder | CelebaHq)):
+        return
+    one, other = (Path(each.path).expanduser().resolve() for each in (data, held_out))
+    if one == other or one in other.parents or other in one.parents:
+        raise BadInputError(
+            f"the held-out pictures in '{held_out.path}' would be trained on, for the data are '{data.path}': give "
+            "folders of which none lies in the other"
+        )
 
 
 def _reported(steps: Iterator[TrainingStep], experiment: Experiment, log: Path, dashboard: Dashboard) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ediffuser.data.guess import data_set_at
 from ediffuser.data.image_folder import ImageFolder
 from ediffuser.data.mnist import Mnist
 from ediffuser.data.order import Epochs, batch_indices
-from ediffuser.data.pictures import Pictures
+from ediffuser.data.pictures import Pictures, found
 
 DataSet = Annotated[CelebaHq | Cifar10 | FashionMnist | ImageFolder | Mnist, Field(discriminator="kind")]
 AnyOrder = Annotated[Epochs | GroupShares, Field(discriminator="kind")]
@@ -33,4 +33,5 @@ __all__ = [
     "batch_indices",
     "batches",
     "data_set_at",
+    "found",
 ]

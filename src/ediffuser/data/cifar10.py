@@ -3,6 +3,8 @@
 Of the two official forms this reads the binary one. The python one is made of pickles, and nothing here unpickles.
 """
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +17,8 @@ from ediffuser.runtime.errors import BadInputError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BINARY_FILES = {"train": tuple(f"data_batch_{n}.bin" for n in range(1, 6)), "test": ("test_batch.bin",)}
+ALL_BINARY_FILES = frozenset().union(*BINARY_FILES.values())
+PYTHON_FILES = frozenset(name.removesuffix(".bin") for name in ALL_BINARY_FILES)
 RECORD_BYTES = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 
 
@@ -54,12 +58,15 @@ class Cifar10:
 def official_folder(where: Path) -> Path | None:
     """The folder at or just below a path that holds CIFAR-10's own files, binary or python; None if there is none."""
     folders = (where, where / "cifar-10-batches-bin", where / "cifar-10-batches-py")
-    marks = ("data_batch_[1-5]*", "test_batch*")
-    return next((folder for folder in folders if any(any(folder.glob(mark)) for mark in marks)), None)
+    return next((folder for folder in folders if _has_one(folder, ALL_BINARY_FILES | PYTHON_FILES)), None)
+
+
+def _has_one(folder: Path, names: Iterable[str]) -> bool:
+    return any(os.path.isfile(folder / name) for name in names)
 
 
 def _open_binary(folder: Path, split: str) -> ArrayPictures:
-    if not any(folder.glob("*_batch*.bin")):
+    if not _has_one(folder, ALL_BINARY_FILES):
         raise BadInputError(
             f"'{folder}' is CIFAR-10's python version, whose pickles are not opened for safety: "
             "give the binary version, the extracted cifar-10-binary.tar.gz"

@@ -1,9 +1,6 @@
 """One image file to a square of pixels. Trusted only as far as Pillow's decoders: every failure names the file."""
 
 import io
-import struct
-import zipfile
-import zlib
 from typing import Literal
 
 import numpy as np
@@ -12,18 +9,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ediffuser.runtime.errors import BadInputError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-# What Pillow and zipfile raise for damaged, encrypted or oversized files.
-DAMAGE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-    Image.DecompressionBombError,
-)
+EXIF_ORIENTATION = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture of each EXIF orientation."""
 
 
 def decode_square(content: bytes, resolution: int, channels: Literal[1, 3]) -> np.ndarray:
@@ -38,11 +34,11 @@ def decode_square(content: bytes, resolution: int, channels: Literal[1, 3]) -> n
         uint8, shape (channels, resolution, resolution).
 
     Raises:
-        OSError, ValueError, ...: One of `DAMAGE`, if the file cannot be decoded.
+        Exception: Nearly any, if the file cannot be decoded; `damaged` makes a sentence of it.
     """
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        upright = ImageOps.exif_transpose(image)
-        flat = _opaque(upright).convert("RGB" if channels == 3 else "L")
+        image.load()  # a PNG may have its EXIF after the pixels
+        flat = _opaque(_upright(image)).convert("RGB" if channels == 3 else "L")
     if flat.size != (resolution, resolution):
         flat = ImageOps.fit(flat, (resolution, resolution), Image.Resampling.LANCZOS)
     pixels = np.asarray(flat)
@@ -56,9 +52,20 @@ def damaged(where: str, error: BaseException) -> BadInputError:
     return BadInputError(f"{where} is not a whole JPEG, PNG or WebP file ({reason}): repair it or take it away")
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned by its EXIF orientation; the rest of EXIF is often odd, and not read."""
+    try:
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        turn = UPRIGHT.get(exif.get(EXIF_ORIENTATION, 1))
+    except Exception:  # garbage EXIF is no reason to refuse a good picture
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
 def _opaque(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit greyscale, which Pillow's convert would clip at 255
-        return Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8))
+        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     if not image.has_transparency_data:
         return image
     layer = image.convert("RGBA")

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ediffuser.data.decode import DAMAGE, damaged, decode_square
-from ediffuser.data.files import Files
+from ediffuser.data.decode import damaged, decode_square
+from ediffuser.data.files import Files, read_patiently
 from ediffuser.data.labels import folder_labels
 from ediffuser.data.memory import cache_budget_bytes
+from ediffuser.runtime.errors import BadInputError
 
 
 class Pictures(Protocol):
@@ -109,6 +110,11 @@ class FilePictures:
         """Names of the files, relative to their folder or zip."""
         return self._files.names
 
+    @property
+    def passed_over(self) -> int:
+        """How many files beside them are no JPEG, PNG or WebP."""
+        return self._files.passed_over
+
     def __len__(self) -> int:
         """The number of files."""
         return len(self._files.names)
@@ -142,9 +148,23 @@ class FilePictures:
     def _decode(self, row: int) -> np.ndarray:
         name = self._files.names[row]
         try:
-            return decode_square(self._files.read(name), self._resolution, self._channels)
-        except DAMAGE as error:
+            return decode_square(read_patiently(self._files, name), self._resolution, self._channels)
+        except (BadInputError, MemoryError):  # the latter is a limit of the process, not a fault of the file
+            raise
+        except Exception as error:  # zipfile and Pillow's plugins raise nearly anything on a damaged file
             raise damaged(f"'{name}' in '{self._files.where}'", error) from error
+
+
+def found(pictures: Pictures, path: str) -> str:
+    """How many pictures there are at a path, and how many other files are passed over, in words."""
+    others = pictures.passed_over if isinstance(pictures, FilePictures) else 0
+    return f"{_counted(len(pictures), 'picture')} in {path}" + (
+        f", {_counted(others, 'other file')} passed over" if others else ""
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _cores() -> int:

@@ -16,7 +16,7 @@ import safetensors.torch
 from torch import Tensor
 
 from ediffuser.runtime.errors import CheckpointError
-from ediffuser.runtime.files import sync_directory, write_durably
+from ediffuser.runtime.files import make_durably, sync_directory, write_durably
 
 MANIFEST = "manifest.json"
 FORMAT = "ediffuser-checkpoint-1"
@@ -39,7 +39,7 @@ def write_checkpoint(path: Path, files: Mapping[str, bytes]) -> None:
         OSError: If there is no room for it, or it cannot be written; nothing of it is left then.
         CheckpointError: If the disk does not give back what was written.
     """
-    _make_durably(path.parent)
+    make_durably(path.parent)
     temporary = _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -127,14 +127,6 @@ def tensors_from_bytes(content: bytes, name: str, path: Path) -> dict[str, Tenso
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _make_durably(directory: Path) -> None:
-    """Makes a directory and those above it, and waits until their names are on the disk."""
-    if not directory.is_dir():
-        _make_durably(directory.parent)
-        directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
 
 
 def _manifest(path: Path) -> dict[str, str]:

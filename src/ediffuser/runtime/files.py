@@ -11,7 +11,7 @@ PIECE = 1 << 20
 
 
 def make_folder(folder: Path, option: str = "--out") -> None:
-    """Makes a folder, and those above it, if there is none.
+    """Makes a folder, and those above it, if there is none, and waits until their names are on the disk.
 
     Args:
         folder: Which.
@@ -21,9 +21,21 @@ def make_folder(folder: Path, option: str = "--out") -> None:
         BadInputError: If it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_durably(folder)
     except OSError as error:
         raise BadInputError(f"cannot make the folder {folder}: {error.strerror}; choose another {option}") from error
+
+
+def make_durably(folder: Path) -> None:
+    """The same, with Python's own errors.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    if not folder.is_dir():
+        make_durably(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_directory(folder.parent)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

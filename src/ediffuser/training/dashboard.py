@@ -184,9 +184,7 @@ class Dashboard:
             painted, measured = _last_grid(self._directory / SAMPLES), self._evaluations.last()
             self._begun = True
         if self._previews is not None and _due(plan, step, plan.sample_every, painted):
-            pixels = self._previews.paint(step.average, self._stop)
-            if pixels is not None:
-                self._keep(self._previews.name, pixels, step.images_seen)
+            self._paint(self._previews, step.average, step.images_seen)
         if self._evaluation is not None and _due(plan, step, plan.evaluate_every, measured):
             self._measure(self._evaluation, step.average, step.images_seen)
 
@@ -196,6 +194,15 @@ class Dashboard:
             images_seen = self._waiting[-1].images_seen
             self._feed(lambda sink: sink.scalars(values, images_seen))
         self._waiting, self._shown = [], time.monotonic()
+
+    def _paint(self, previews: Previews, average: nn.Module, images_seen: int) -> None:
+        try:
+            pixels = previews.paint(average, self._stop)
+        except (RuntimeError, OSError, BadInputError) as error:  # memory, above all
+            logger.warning("a grid of samples is left out: %s; training goes on", error)
+            return
+        if pixels is not None:
+            self._keep(previews.name, pixels, images_seen)
 
     def _keep(self, name: str, pixels: np.ndarray, images_seen: int) -> None:
         folder, file = self._directory / SAMPLES, io.BytesIO()

@@ -21,6 +21,10 @@ class ConstantEma:
         """The decay of the step-th step, counted from 1."""
         return self.decay
 
+    def left_of_start(self, steps: float) -> float:
+        """The weight, in the mean after so many steps, of what the run began with."""
+        return self.decay**steps
+
 
 @component
 class PowerEma:
@@ -36,6 +40,10 @@ class PowerEma:
     def decay_at(self, step: int) -> float:
         """The decay of the step-th step, counted from 1; 0 at the first, so the initialisation is forgotten."""
         return (1 - 1 / step) ** (self._gamma() + 1)
+
+    def left_of_start(self, steps: float) -> float:
+        """The weight, in the mean after so many steps, of what the run began with: none."""
+        return 0.0
 
     def _gamma(self) -> float:
         # width^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)) falls with gamma: bisection.

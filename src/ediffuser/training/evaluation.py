@@ -4,6 +4,7 @@ Few pictures make a figure that serves to compare the moments of one run; `ediff
 Like the grids of samples these draw from streams of their own, and the training ends bit for bit as without them.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ediffuser.evaluation.features import Classifier, Features, open_features
 from ediffuser.evaluation.moments import Moments
 from ediffuser.evaluation.perceptual import SMALLEST_PX, StLpips
 from ediffuser.evaluation.reference import Reference, reference
+from ediffuser.evaluation.sets import OF_FREE_SETS, halves
 from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.generate import painted_rows
 from ediffuser.model import Model
@@ -107,6 +109,11 @@ class Evaluation:
         return self._figures(_in_order(group.gather_parts(torch.cat(rows)), len(batches)))
 
     @property
+    def given(self) -> bool:
+        """Whether each made picture has an original of which something is given."""
+        return not isinstance(self.experiment.model.task, Unconditional)
+
+    @property
     def _width(self) -> int:
         """Numbers of a row: features, probabilities and the distance."""
         return self.features.dimensions + len(getattr(self.features, "classes", ())) + 1
@@ -132,10 +139,15 @@ class Evaluation:
         vectors, probabilities = rows[:, : self.features.dimensions], rows[:, self.features.dimensions : -1]
         moments = Moments.empty(self.features.dimensions)
         moments.add(vectors)
+        real, compared, left_out = self.real, vectors, ()
+        if self.given:  # a result is like its own original, which `sets.SetFigures` keeps apart in the same way
+            originals, results = halves(min(len(real.features), len(vectors)))
+            real, compared = dataclasses.replace(real, features=real.features[originals]), vectors[results]
+            left_out = OF_FREE_SETS
         found = distribution_figures(
-            self.real, moments, vectors, self.features, probabilities if probabilities.shape[1] else None
+            real, moments, compared, self.features, probabilities if probabilities.shape[1] else None
         )
-        measured = {figure.name: figure.value for figure in found}
+        measured = {figure.name: figure.value for figure in found if figure.name not in left_out}
         return measured if self.distance is None else measured | {"ST-LPIPS": rows[:, -1].mean().item()}
 
     def _steps(self, model: Model, indices: range) -> tuple[Iterator[Step], Tensor | None]:

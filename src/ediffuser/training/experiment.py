@@ -82,15 +82,6 @@ class Experiment:
     def _fits(self) -> Self:
         if self.batch % self.accumulation:
             raise ValueError(f"batch {self.batch} must be a multiple of accumulation {self.accumulation}")
-        if self.data.resolution != self.model.network.resolution:
-            raise ValueError(
-                f"data of {self.data.resolution} pixels do not fit a network of {self.model.network.resolution}"
-            )
-        if self.held_out is not None and self.held_out.resolution != self.model.network.resolution:
-            raise ValueError(
-                f"held_out pictures of {self.held_out.resolution} pixels do not fit a network of "
-                f"{self.model.network.resolution}"
-            )
         if isinstance(self.times, LossAwareTimes) and not hasattr(self.model.schedule, "steps"):
             raise ValueError(
                 "times 'loss_aware' remember losses for each index of a discrete schedule, and "
@@ -98,8 +89,18 @@ class Experiment:
             )
         if self.perceptual is not None and self.data.channels != 3:
             raise ValueError("the perceptual term looks at RGB pictures, and these data are grey")
+        self._check_pictures(self.data, "data")
+        if self.held_out is not None:
+            self._check_pictures(self.held_out, "held_out pictures")
         self._check_objective()
         return self
+
+    def _check_pictures(self, data: DataSet, words: str) -> None:
+        side, channels = self.model.network.resolution, self.model.picture_channels
+        if data.resolution != side:
+            raise ValueError(f"{words} of {data.resolution} pixels do not fit a network of {side}")
+        if data.channels != channels:
+            raise ValueError(f"{words} with channels {data.channels} do not fit a model of pictures with {channels}")
 
     def _check_objective(self) -> None:
         objective, learned = self.objective, self.model.learned_variance
@@ -126,15 +127,14 @@ def changed_settings(before: bytes, experiment: Experiment) -> list[str]:
 
     A setting that the earlier text does not name, since there was none of that name then, is not among them.
     """
-    old, new = dict(_settings(json.loads(before))), dict(_settings(json.loads(to_json(experiment, Experiment))))
-    told = [name for name in new if name in old and old[name] != new[name]]
-    return [f"{name}: {json.dumps(old[name])}, now {json.dumps(new[name])}" for name in told]
+    return list(_changes(json.loads(before), json.loads(to_json(experiment, Experiment))))
 
 
-def _settings(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - what JSON holds
-    """Every setting by its name with dots, as --set takes it."""
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for key, inner in value.items():
-        yield from _settings(inner, f"{name}.{key}" if name else key)
+def _changes(old: Any, new: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - what JSON holds
+    """What differs in two trees of settings, by its name with dots, as --set takes it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in new:
+            if key in old:
+                yield from _changes(old[key], new[key], f"{name}.{key}" if name else key)
+    elif old != new:
+        yield f"{name}: {json.dumps(old)}, now {json.dumps(new)}"

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,22 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from ediffuser.conditioning import bound
-from ediffuser.data import Batch, batches
+from ediffuser.data import Batch, batches, found
 from ediffuser.diffusion.denoiser import NetworkDenoiser
 from ediffuser.runtime.checkpoint import checkpoints, remove_leftovers
 from ediffuser.runtime.component import to_json
 from ediffuser.runtime.device import choose_device, choose_precision, missing_compiler, tune
-from ediffuser.runtime.distributed import ALONE, Processes
-from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
+from ediffuser.runtime.distributed import ALONE, PeerError, Processes
+from ediffuser.runtime.errors import BadInputError, DivergedError
 from ediffuser.runtime.files import make_folder, write_atomically
 from ediffuser.runtime.lock import only_one
 from ediffuser.runtime.memory import peak_memory_bytes
 from ediffuser.runtime.noise import Noise, derived_seed
 from ediffuser.runtime.signals import Stop
-from ediffuser.training.checkpoints import newest_sound, prune, set_aside
+from ediffuser.training.checkpoints import newest_sound, set_aside
 from ediffuser.training.ema import update_ema
 from ediffuser.training.experiment import Experiment, changed_settings
+from ediffuser.training.fingerprint import DataFingerprint
 from ediffuser.training.perceptual import Remembering
+from ediffuser.training.saver import Saver
 from ediffuser.training.state import EXPERIMENT, TrainingState
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,13 @@ class TrainingStep:
 
 
 def open_run(
-    experiment: Experiment, directory: Path, *, resume: bool, device: torch.device, group: Processes = ALONE
+    experiment: Experiment,
+    directory: Path,
+    data: DataFingerprint,
+    *,
+    resume: bool,
+    device: torch.device,
+    group: Processes = ALONE,
 ) -> TrainingState:
     """The state a run starts from: its newest sound checkpoint if `resume`, else a new one.
 
@@ -86,8 +94,10 @@ def open_run(
             for path, fault in faults.items():
                 logger.warning("%s; it is set aside as %s", fault, set_aside(path).name)
             logger.info("going on from checkpoint %s", newest)
-            for change in changed_settings(content[EXPERIMENT], experiment) if EXPERIMENT in content else ():
+            changed = changed_settings(content[EXPERIMENT], experiment) if EXPERIMENT in content else []
+            for change in changed + data.changed_since(state.data):
                 logger.info("changed since then: %s", change)
+    state.data = data
     if group.first:
         remove_leftovers(directory)
         write_atomically(directory / EXPERIMENT, to_json(experiment, Experiment).encode())
@@ -124,8 +134,9 @@ def train(
 
     Raises:
         BadInputError: If the data or the run directory cannot be used, another process trains in it, the batch cannot
-            be shared equally, or the last checkpoint cannot be saved.
-        PeerError: If another process could not start, or could not save.
+            be shared equally, or the last checkpoint cannot be saved. If a picture cannot be read, what is trained
+            until then is saved first.
+        PeerError: If another process could not start, read its pictures or save.
         DivergedError: If loss, gradient or weights are not finite; nothing is published of that step.
     """
     with ExitStack() as claim:
@@ -133,11 +144,14 @@ def train(
             share = group.share(experiment.batch, experiment.accumulation)
             place = group.device(choose_device(device))
             pictures = experiment.data.open()
+            if group.first:
+                logger.info("%s", found(pictures, experiment.data.path))
             order = experiment.order.open(pictures)
             pictures.prepare()  # once, before the clock of the steps runs
             if group.first:
                 claim.enter_context(_claimed(directory, resume=resume))
-            state = open_run(experiment, directory, resume=resume, device=place, group=group)
+            data = DataFingerprint.of(pictures)
+            state = open_run(experiment, directory, data, resume=resume, device=place, group=group)
         group.assert_alike({"images seen": torch.tensor(state.images_seen)} | state.tensors())
         if compiled and (missing := missing_compiler(place)):
             logger.warning("%s: the network is not compiled, and training goes on without that", missing)
@@ -156,10 +170,16 @@ def train(
             rank=group.rank,
             world=group.world,
         )
+        saver, figures = Saver(experiment, directory, state, group, epoch=len(pictures)), {}
         while state.images_seen < experiment.images:
             started = time.perf_counter()
-            batch = next(stream)
-            waited = time.perf_counter() - started
+            try:
+                with group.together():
+                    batch = next(stream)
+                    waited = time.perf_counter() - started
+            except (BadInputError, PeerError):
+                saver.rescue(figures)
+                raise
             rate = experiment.optimizer.rate(state.images_seen, experiment.images)
             parts, norm = _optimizer_step(experiment, state, denoiser, batch, rate, group)
             took = time.perf_counter() - started
@@ -168,10 +188,7 @@ def train(
             figures = {**parts, "gradient_norm": norm, "learning_rate": rate, "seconds": state.seconds}
             checkpoint = None
             if last or _crosses(state.images_seen, experiment.batch, experiment.checkpoint_every):
-                group.assert_alike(state.tensors() | state.average.state_dict())
-                with group.together():
-                    if group.first:
-                        checkpoint = _publish(experiment, directory, state, figures, epoch=len(pictures), last=last)
+                checkpoint = saver.publish(figures, last=last)
             yield TrainingStep(
                 state.images_seen,
                 parts.pop("loss"),
@@ -195,35 +212,6 @@ def _claimed(directory: Path, *, resume: bool) -> AbstractContextManager[None]:
         raise BadInputError(f"nothing to resume in {directory}: it holds no finished checkpoint")
     make_folder(directory)
     return only_one(directory)
-
-
-def _publish(
-    experiment: Experiment,
-    directory: Path,
-    state: TrainingState,
-    figures: Mapping[str, float],
-    *,
-    epoch: int,
-    last: bool,
-) -> Path | None:
-    """Saves the state, and removes older checkpoints; None if the disk has no room.
-
-    A run does not end for that: the checkpoint before is whole, and there may be room when the next one is due. Only
-    the last one must succeed.
-    """
-    try:
-        path = state.save(experiment, directory, figures)
-    except (OSError, CheckpointError) as error:
-        reason = f"cannot save the checkpoint of {state.images_seen} images in {directory}: {error}"
-        if last:
-            raise BadInputError(f"{reason}; make room and go on with --resume from the checkpoint before") from error
-        logger.warning("%s; training goes on, and the next checkpoint is tried when it is due", reason)
-        return None
-    try:
-        prune(directory, experiment.backup_every * epoch)
-    except OSError as error:  # what should have gone takes room, no more
-        logger.warning("cannot remove older checkpoints in %s: %s; training goes on", directory, error)
-    return path
 
 
 def _crosses(images_seen: int, batch: int, every: int) -> bool:

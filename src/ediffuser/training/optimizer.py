@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -10,6 +10,8 @@ from torch import nn
 
 from ediffuser.runtime.component import component
 from ediffuser.training.muon import Muon
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 @component
@@ -29,7 +31,7 @@ class Optimizer:
 
     kind: Literal["adam", "adamw", "muon"] = "adam"
     learning_rate: float = Field(default=2e-4, gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     warmup_images: int = Field(default=0, ge=0)
     decay_fraction: float = Field(default=0.0, ge=0, le=1)

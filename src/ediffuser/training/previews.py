@@ -24,6 +24,8 @@ from ediffuser.tasks import Inpainting, Unconditional
 from ediffuser.training.experiment import Experiment
 
 GAP_PX = 2
+BATCH = 16
+"""Pictures painted at once: many do not fit in the memory that a training leaves."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,27 @@ class Previews:
         Returns:
             uint8, shape (height, width, 3); None if it was stopped.
         """
-        painted = torch.empty(0)
-        for step in self._steps(average):
-            if stop:
-                return None
-            painted = step.x.clamp(-1, 1)
+        count = self.experiment.sample_size if self.originals is None else len(self.originals)
+        batches = []
+        for start in range(0, count, BATCH):
+            made = torch.empty(0)
+            for step in self._steps(average, range(start, min(start + BATCH, count))):
+                if stop:
+                    return None
+                made = step.x
+            batches.append(made.clamp(-1, 1).cpu())
+        painted = torch.cat(batches)
         if self.originals is None:
             return grid(painted, math.ceil(math.sqrt(len(painted))))
-        threes = torch.stack([self._given(self.originals), painted.cpu(), self.originals], dim=1).flatten(0, 1)
+        threes = torch.stack([self._given(self.originals), painted, self.originals], dim=1).flatten(0, 1)
         return grid(threes, 3 * math.ceil(math.sqrt(len(painted) / 3)))
 
-    def _steps(self, average: nn.Module) -> Iterator[Step]:
+    def _steps(self, average: nn.Module, indices: range) -> Iterator[Step]:
         device, seed = next(average.parameters()).device, derived_seed("preview", self.experiment.seed)
         model = Model(self.experiment.model, average, device, choose_precision(self.experiment.precision, device))
-        count = self.experiment.sample_size if self.originals is None else len(self.originals)
-        keys = [(seed, index) for index in range(count)]
-        return painted_rows(model, keys, self.originals, self.holes)
+        keys, rows = [(seed, index) for index in indices], slice(indices.start, indices.stop)
+        originals, holes = (known if known is None else known[rows] for known in (self.originals, self.holes))
+        return painted_rows(model, keys, originals, holes)
 
     def _given(self, originals: Tensor) -> Tensor:
         """What the network is told, as a picture: grey in the hole, or the luma."""

@@ -21,6 +21,7 @@ from ediffuser.runtime.checkpoint import (
 from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
 from ediffuser.training.experiment import Experiment
+from ediffuser.training.fingerprint import DataFingerprint
 from ediffuser.training.history import LossHistory
 from ediffuser.training.muon import Muon
 from ediffuser.training.perceptual import Eye
@@ -40,7 +41,8 @@ STARTS_AS_NOTHING = frozenset({"pixel_width"})
 class TrainingState:
     """The weights, their running mean, the optimizer, the losses that times go by, and how far the run has come.
 
-    The eye of the perceptual term is here too, if there is one; it is frozen, and not saved.
+    The eye of the perceptual term is here too, if there is one; it is frozen, and not saved. So is what tells its data
+    from others; None if that is not known, as of checkpoints that were saved before it was kept.
     """
 
     network: nn.Module
@@ -51,6 +53,7 @@ class TrainingState:
     images_seen: int = 0
     seconds: float = 0.0
     eye: Eye | None = None
+    data: DataFingerprint | None = None
 
     @classmethod
     def start(cls, experiment: Experiment, device: torch.device) -> Self:
@@ -72,6 +75,10 @@ class TrainingState:
         eye = Eye(experiment.perceptual.floor).to(device) if experiment.perceptual else None
         return cls(network, average, optimizer, history, eye=eye)
 
+    def place(self, directory: Path) -> Path:
+        """Where the checkpoint of this moment stands in a run directory, or would stand."""
+        return directory / CHECKPOINTS / f"{self.images_seen:010d}"
+
     def save(self, experiment: Experiment, directory: Path, figures: Mapping[str, float]) -> Path:
         """Publishes a checkpoint of this moment, and returns its path.
 
@@ -84,13 +91,14 @@ class TrainingState:
             DivergedError: If a tensor is not finite; such a one is never published.
             OSError: If there is no room for it, or it cannot be written.
         """
-        path = directory / CHECKPOINTS / f"{self.images_seen:010d}"
+        path = self.place(directory)
         self._check_finite()
         progress = {
             "steps": self.steps,
             "images_seen": self.images_seen,
             "seconds": self.seconds,
             "figures": dict(figures),
+            "data": dataclasses.asdict(self.data) if self.data else None,
         }
         files = model_files(experiment.model, self.average) | {
             TRAINING: tensors_to_bytes(self.tensors()),
@@ -127,6 +135,8 @@ class TrainingState:
         progress = json.loads(content[STATE])
         self.steps, self.images_seen = progress["steps"], progress["images_seen"]
         self.seconds = progress["seconds"]
+        known = progress.get("data")
+        self.data = DataFingerprint(**known) if known else None
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a run goes on with but the average: weights, optimizer, history."""
