@@ -63,7 +63,7 @@ def run(place, out, model, task, *options) -> int:
     return 0
 
 
-HALF = ("--holes", "half", "--baselines", "telea")
+HALF = ("--holes", "half", "--no-matched", "--baselines", "telea")
 
 
 def test_a_model_that_paints_all_in_one_grey_is_worse_for_dark_faces_and_makes_them_bright(place, tmp_path, capsys):

@@ -96,7 +96,6 @@ BAD_FILES = {
     "row-21-animated-gif": (lambda: animated("GIF"), 415, "unsupported-format"),
     "row-22-apng": (lambda: animated("PNG"), 422, "animated"),
     "row-22-animated-webp": (lambda: animated("WEBP"), 422, "animated"),
-    "row-23-mpo": (lambda: animated("MPO"), 422, "animated"),
     "row-24-heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), 415, "unsupported-format"),
     "row-24-avif": (lambda: b"\0\0\0\x1cftypavif\0\0\0\0mif1avif" + bytes(100), 415, "unsupported-format"),
     "row-24-tiff": (lambda: encoded(picture(), "TIFF"), 415, "unsupported-format"),

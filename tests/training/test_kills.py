@@ -28,7 +28,7 @@ def kill_often(plan, folder, kills, seed):
         run = Run(plan, folder / f"run{len(runs)}")
         runs.append(run)
         while killed < kills:
-            process = run.start(fault=SlowWrites())
+            process = run.start(fault=SlowWrites(seconds=0.03))
             if chance.random() < 0.5:
                 run.wait_until_saving(process)
             else:

@@ -7,19 +7,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.orientation import upright
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-EXIF_ORIENTATION = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What turns a picture of each EXIF orientation."""
 
 
 def decode_square(content: bytes, resolution: int, channels: Literal[1, 3]) -> np.ndarray:
@@ -38,7 +28,7 @@ def decode_square(content: bytes, resolution: int, channels: Literal[1, 3]) -> n
     """
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         image.load()  # a PNG may have its EXIF after the pixels
-        flat = _opaque(_upright(image)).convert("RGB" if channels == 3 else "L")
+        flat = _opaque(upright(image)).convert("RGB" if channels == 3 else "L")
     if flat.size != (resolution, resolution):
         flat = ImageOps.fit(flat, (resolution, resolution), Image.Resampling.LANCZOS)
     pixels = np.asarray(flat)
@@ -50,17 +40,6 @@ def damaged(where: str, error: BaseException) -> BadInputError:
     # Pillow's own words for an unknown format name a buffer in memory.
     reason = "unknown format" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
     return BadInputError(f"{where} is not a whole JPEG, PNG or WebP file ({reason}): repair it or take it away")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned by its EXIF orientation; the rest of EXIF is often odd, and not read."""
-    try:
-        exif = Image.Exif()
-        exif.load(image.info.get("exif", b""))
-        turn = UPRIGHT.get(exif.get(EXIF_ORIENTATION, 1))
-    except Exception:  # garbage EXIF is no reason to refuse a good picture
-        turn = None
-    return image if turn is None else image.transpose(turn)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ediffuser.editing.colour import to_rgb
 from ediffuser.editing.photo import Photo, PhotoError
+from ediffuser.runtime.orientation import upright
 
 Source: TypeAlias = str | Path | bytes | Image.Image
 
@@ -25,17 +26,6 @@ MOST_PIXELS = 50_000_000
 WANTED = "give a still JPEG, PNG or WebP picture"
 
 PLAIN_WORDS = re.compile(r"[\w ,;:.()%+-]{1,120}")
-
-EXIF_ORIENTATION = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def decode_photo(source: Source, *, what: str = "photo") -> Photo:
@@ -118,7 +108,7 @@ def _decode_image(image: Image.Image, name: str) -> Photo:
     if frames > 1 and image.format != "MPO":
         raise PhotoError("animated", f"{name} holds {frames} pictures: give a file with one still picture")
     image.load()
-    rgb, icc_profile = to_rgb(_upright(image), name)
+    rgb, icc_profile = to_rgb(upright(image), name)
     pixels = np.array(rgb)
     pixels.setflags(write=False)
     return Photo(pixels, icc_profile)
@@ -139,17 +129,6 @@ def check_size(size: tuple[int, int], name: str) -> None:
     if max(width, height) > LARGEST_SIDE:
         message = f"{name} is {width} x {height} pixels: no side may have more than {LARGEST_SIDE}"
         raise PhotoError("too-large", message)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned by its EXIF orientation, as browsers do; XMP and other notes of it are not asked."""
-    try:
-        exif = Image.Exif()
-        exif.load(image.info.get("exif", b""))
-        turn = UPRIGHT.get(exif.get(EXIF_ORIENTATION, 1))
-    except Exception:  # garbage EXIF is no reason to refuse a good picture
-        turn = None
-    return image if turn is None else image.transpose(turn)
 
 
 def _too_many_pixels(name: str, pixels: str) -> PhotoError:

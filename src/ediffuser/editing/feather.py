@@ -5,6 +5,8 @@ import numpy as np
 from ediffuser.editing.compose import distances
 from ediffuser.editing.crop import Box
 
+LINES_AT_ONCE = 256
+
 
 def edge_weights(hole: np.ndarray, box: Box, width: int) -> np.ndarray:
     """How much of the painted picture each pixel gets: it rises over `width` pixels from the hole's edge inwards.
@@ -31,5 +33,9 @@ def blended(painted: np.ndarray, known: np.ndarray, weights: np.ndarray) -> np.n
 
     Where the weight is 0 or 1 the bytes are those of one of them.
     """
-    mixture = known + weights[..., None] * (painted.astype(np.float32) - known)
-    return np.rint(mixture).astype(np.uint8)
+    mixed = np.empty_like(painted)
+    for top in range(0, len(painted), LINES_AT_ONCE):
+        lines = slice(top, top + LINES_AT_ONCE)
+        mixture = known[lines] + weights[lines, :, None] * (painted[lines].astype(np.float32) - known[lines])
+        mixed[lines] = np.rint(mixture).astype(np.uint8)
+    return mixed

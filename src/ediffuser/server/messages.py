@@ -37,7 +37,7 @@ class WorkerSettings:
             shipped ones that may suit.
         device: auto, cpu, cuda, ...
         precision: auto, float32 or bf16.
-        batch_rows: Most variations in one batch; None is 1 on a CPU and 16 elsewhere.
+        batch_rows: Most variations in one batch; None is 2 on a CPU and 16 elsewhere.
         preview_seconds: Least time between two previews of a variation.
         stub: Paint with a stub in the place of a model.
     """

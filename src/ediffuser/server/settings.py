@@ -23,7 +23,7 @@ class ServerSettings:
             suits the hole.
         device: auto, cpu, cuda, ...
         precision: auto, float32 or bf16.
-        batch_rows: Most variations in one batch; None is 1 on a CPU and 16 elsewhere.
+        batch_rows: Most variations in one batch; None is 2 on a CPU and 16 elsewhere.
         queue: Most jobs that wait.
         segmenter: A segmentation network, ONNX, for selection by clicks; None is the method that needs none.
         token: Secret that every client must know; None where only this computer can connect.
