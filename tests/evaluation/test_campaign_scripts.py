@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,36 @@ def test_a_file_that_is_none_of_trials_is_one_line(content, said, tmp_path, monk
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+def test_crops_of_one_photo_are_held_out_together_whatever_else_there_is(tmp_path, monkeypatch, capsys):
+    def zipped(name: str, photos: range) -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for photo in photos:
+                for crop in range(3):
+                    archive.writestr(f"lakes/lake-{photo:02d}-{crop}.png", f"{photo} {crop}")
+        return tmp_path / name
+
+    def divided(pictures: Path) -> list[dict[str, bytes]]:
+        parts = [tmp_path / "train.zip", tmp_path / "val.zip"]
+        run(monkeypatch, "hold_out.py", pictures, "--count", 10, "--train", parts[0], "--held-out", parts[1])
+        return [{n: archive.read(n) for n in archive.namelist()} for archive in map(zipfile.ZipFile, parts)]
+
+    train, held_out = divided(zipped("all.zip", range(20)))
+    assert (len(train), len(held_out)) == (51, 9)
+    assert not {name[:-6] for name in train} & {name[:-6] for name in held_out}
+    assert train | held_out == {f"lakes/lake-{k:02d}-{c}.png": f"{k} {c}".encode() for k in range(20) for c in range(3)}
+    again = divided(zipped("backwards.zip", range(19, -1, -1)))
+    assert again == [train, held_out]
+    with pytest.raises(SystemExit) as stopped:
+        run(
+            monkeypatch,
+            "hold_out.py",
+            zipped("one.zip", range(1)),
+            "--train",
+            tmp_path / "a",
+            "--held-out",
+            tmp_path / "b",
+        )
+    assert stopped.value.code == 2
+    assert "cannot be divided" in capsys.readouterr().err
