@@ -150,6 +150,7 @@ def test_rows_of_a_model_that_was_trained_anew_since_are_refused(place, monkeypa
         ('"likely": 128', '"likely": 64', "likely 64, and the study wants 128"),
         ('"eta": 0.0', '"eta": 1.0', r"sampler Ddim\(.*eta=1.0.*and the study wants Ddim\(.*eta=0.0.*"),
         ('"split": "test"', '"split": "train"', "split train, and the study wants test"),
+        ('"matched": false', '"matched": true', "matched True, and the study wants False"),
     ],
 )
 def test_rows_that_were_measured_in_another_way_are_refused(place, monkeypatch, was, other, said):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from ediffuser.conditioning import Conditioning
 from ediffuser.editing.colour import luma_thousandths
 from ediffuser.editing.crop import Box, Crop
 from ediffuser.editing.decode import Source, decode_photo
-from ediffuser.editing.inpaint import ROWS_AT_ONCE, check_variations
+from ediffuser.editing.inpaint import check_variations, some_at_a_time
 from ediffuser.editing.paint import to_cells
 from ediffuser.editing.photo import Photo
 from ediffuser.editing.resample import enlarge
@@ -56,11 +55,13 @@ def colorize_photo(
     photo = decode_photo(image)
 
     def paint(images: Tensor, first_index: int) -> Tensor:
-        def some(start: int) -> Tensor:
-            rows, first = images[start : start + ROWS_AT_ONCE], first_index + start
-            return colorize(model, rows, sampler=sampler, conditioning=conditioning, seed=seed, first_index=first)
+        def some(rows: slice) -> Tensor:
+            first = first_index + rows.start
+            return colorize(
+                model, images[rows], sampler=sampler, conditioning=conditioning, seed=seed, first_index=first
+            )
 
-        return torch.cat([some(start) for start in range(0, len(images), ROWS_AT_ONCE)])
+        return some_at_a_time(len(images), some)
 
     finished = colorize_variations(photo, paint, model.resolution, variations=variations)
     return [variation.to_image() for variation in finished]

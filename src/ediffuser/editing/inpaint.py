@@ -85,8 +85,7 @@ def inpaint_photo(
     hole = grow_hole(decode_mask(mask, photo.size, invert_mask), grow)
 
     def fill(images: Tensor, holes: Tensor, first_index: int) -> Tensor:
-        def some(start: int) -> Tensor:
-            rows, first = slice(start, start + ROWS_AT_ONCE), first_index + start
+        def some(rows: slice) -> Tensor:
             return inpaint(
                 model,
                 images[rows],
@@ -94,10 +93,10 @@ def inpaint_photo(
                 sampler=sampler,
                 conditioning=conditioning,
                 seed=seed,
-                first_index=first,
+                first_index=first_index + rows.start,
             )
 
-        return torch.cat([some(start) for start in range(0, len(images), ROWS_AT_ONCE)])
+        return some_at_a_time(len(images), some)
 
     finished = inpaint_variations(
         photo,
@@ -180,6 +179,11 @@ def _sent(
         except StopIteration as end:
             patches.append(end.value)
     return asks, patches
+
+
+def some_at_a_time(count: int, some: Callable[[slice], Tensor]) -> Tensor:
+    """What `some` makes of all rows, `ROWS_AT_ONCE` of them at a time."""
+    return torch.cat([some(slice(start, start + ROWS_AT_ONCE)) for start in range(0, count, ROWS_AT_ONCE)])
 
 
 def check_variations(variations: int) -> None:

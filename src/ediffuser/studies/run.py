@@ -29,6 +29,7 @@ SAID_EVERY_S = 30
 
 MEASURED_BY = (
     "task",
+    "matched",
     "split",
     "sampler",
     "conditioning",
