@@ -5,8 +5,15 @@ from ediffuser.runtime.noise import Noise
 from ediffuser.tasks import Colorization, Inpainting, Task, Unconditional
 from ediffuser.tasks.colorization import LUMA_WEIGHTS, luma
 from ediffuser.tasks.masks import CentreBox
+from ediffuser.tasks.smooth_fill import smooth_fill
 
-TASKS = [Colorization(), Inpainting(), Inpainting(hole_channel=False, holes=CentreBox()), Unconditional()]
+TASKS = [
+    Colorization(),
+    Inpainting(),
+    Inpainting(fill="smooth"),
+    Inpainting(hole_channel=False, holes=CentreBox()),
+    Unconditional(),
+]
 every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
 
 
@@ -55,6 +62,17 @@ def test_inpainting_keeps_pixels_outside_the_hole_exactly():
     assert torch.equal(observation.weight, hole)
     assert torch.equal(observation.condition, torch.cat([torch.where(hole == 1, 0.0, x0), hole], dim=1))
     assert observation.known_in_input
+
+
+@pytest.mark.parametrize("hole_channel", [True, False])
+def test_the_network_may_be_given_the_hole_filled_smoothly(hole_channel):
+    x0, *_ = (picture.float() for picture in pictures())
+    zeros, smooth = (Inpainting(hole_channel=hole_channel, fill=fill) for fill in ("zeros", "smooth"))
+    hole = zeros.holes.draw(Noise.rows(1, range(4)), (16, 16))
+    before, after = (task.observe(x0, Noise.rows(0, range(4)), hole) for task in (zeros, smooth))
+    assert torch.equal(after.condition[:, :3], smooth_fill(before.condition[:, :3], hole))
+    assert torch.equal(after.condition[:, 3:], before.condition[:, 3:])
+    assert torch.equal(after.known, before.known)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ediffuser.tasks.smooth_fill import spread
+
 
 def with_ring(holes: Tensor) -> Tensor:
     """The holes grown by one cell in all eight directions.
@@ -35,28 +37,5 @@ def match(painted: Tensor, known: Tensor, holes: Tensor) -> Tensor:
         The known picture outside the holes, the moved colours inside, clamped to [-1, 1], shape (B, 3, r, r).
     """
     ring = with_ring(holes) - holes
-    moved = painted + _carried((known - painted) * ring, ring)
+    moved = painted + spread((known - painted) * ring, ring)
     return torch.where(holes > 0, moved.clamp(-1, 1), known)
-
-
-def _carried(values: Tensor, weight: Tensor) -> Tensor:
-    """Smooth values everywhere from values known in some cells (pull-push: Gortler et al. 1996).
-
-    Args:
-        values: The known values times their weight, shape (B, C, H, W).
-        weight: How much is known of each cell, in [0, 1], shape (B, 1, H, W). Zero everywhere gives zeros.
-
-    Returns:
-        The mean value at a cell that is wholly known, elsewhere mixed with that of coarser and coarser surroundings.
-    """
-    mean = values / weight.clamp(min=1e-6)
-    height, width = weight.shape[-2:]
-    if height == 1 and width == 1:
-        return mean
-    # Pull: a coarse cell counts as known once a quarter of it is. Push: what is missing comes from there.
-    pooled_weight = functional.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
-    pooled_values = functional.avg_pool2d(values, 2, ceil_mode=True, count_include_pad=False)
-    fullness = (4 * pooled_weight).clamp(max=1) / pooled_weight.clamp(min=1e-6)
-    coarse = _carried(pooled_values * fullness, pooled_weight * fullness)
-    smooth = functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
-    return torch.lerp(smooth, mean, weight)

@@ -9,6 +9,7 @@ from ediffuser.runtime.component import component
 from ediffuser.runtime.noise import Noise
 from ediffuser.tasks.masks import AnyHoles, Mixed
 from ediffuser.tasks.observation import Observation
+from ediffuser.tasks.smooth_fill import smooth_fill
 
 
 @component
@@ -16,11 +17,18 @@ class Inpainting:
     """P keeps the pixels outside the hole; the network is given them, and the hole itself if `hole_channel`.
 
     Source: the dissertation's Eq. 2.20-2.22. With `hole_channel` the network has 7 input channels, without it 6.
+
+    Attributes:
+        hole_channel: Whether the network is given the hole.
+        holes: What is drawn where no hole is given.
+        fill: What stands in the hole of the known pixels that the network is given: zeros, or the colours around it
+            spread into it (`smooth_fill`).
     """
 
     kind: Literal["inpainting"] = "inpainting"
     hole_channel: bool = True
     holes: AnyHoles = Mixed()
+    fill: Literal["zeros", "smooth"] = "zeros"
 
     @property
     def condition_channels(self) -> int:
@@ -34,5 +42,6 @@ class Inpainting:
         hole = hole.to(x0)
         outside = 1 - hole
         known = outside * x0
-        condition = torch.cat([known, hole], dim=1) if self.hole_channel else known
+        shown = smooth_fill(known, hole) if self.fill == "smooth" else known
+        condition = torch.cat([shown, hole], dim=1) if self.hole_channel else shown
         return Observation(known, lambda x: outside * x, condition, weight=hole, known_in_input=True)
