@@ -202,7 +202,8 @@ def _samples(study: Study, results: Mapping[str, Result]) -> list[Sample]:
     sheets = []
     for series, cells in shown.items():
         cell = min(cells, key=lambda cell: abs(results[cell.name].calls - SHOWN_NFE))
-        name = f"{series}, {cell.label}, {results[cell.name].calls:.4g} calls"
+        words = f"{series}, {cell.label}, {results[cell.name].calls:.4g} calls".split(", ")
+        name = ", ".join(dict.fromkeys(words))  # a label may repeat what its line is called
         sheets.append(Sample(name, _small(results[cell.name].directory / GRID)))
     return sheets
 
