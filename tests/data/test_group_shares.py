@@ -86,6 +86,23 @@ def test_unnamed_shares_are_all_alike(opened):
     assert opened(shares={"many": 0.8, "few": 0.2}).places.tolist() == [2000, 8000]
 
 
+def test_without_a_table_the_groups_are_the_folders():
+    pictures = ArrayPictures(np.zeros((4, 3, 8, 8), np.uint8), np.array([0, 1, 1, 1]), ("faces", "photos"))
+    assert GroupShares().open(pictures).places.tolist() == [5000, 5000]
+    order = GroupShares(shares={"photos": 0.8, "faces": 0.2}).open(pictures)
+    assert order.places.tolist() == [2000, 8000]
+    assert np.count_nonzero(drawn(order, 0, 10_000) == 0) == 2000
+    with pytest.raises(BadInputError, match="the groups of the pictures by their folders 'faces', 'photos'"):
+        GroupShares(shares={"faces": 1}).open(pictures)
+
+
+def test_neither_a_table_nor_folders_is_bad_input():
+    with pytest.raises(BadInputError, match=r"a table of them .* or pictures in two folders or more"):
+        GroupShares().open(ArrayPictures(np.zeros((4, 3, 8, 8), np.uint8)))
+    with pytest.raises(pydantic.ValidationError, match="columns Male are headings of a table: give its path too"):
+        GroupShares(columns=("Male",))
+
+
 def test_shares_of_other_groups_are_bad_input(opened):
     with pytest.raises(BadInputError, match=r"the shares are those of 'few', 'rare', and the groups .* 'few', 'many'"):
         opened(shares={"few": 0.5, "rare": 0.5})

@@ -36,7 +36,8 @@ class GroupShares:
     """Groups of pictures in shares that are wanted, whatever theirs are in the data.
 
     Attributes:
-        path: A table of attributes, as `groups_from_csv` reads it.
+        path: A table of attributes, as `groups_from_csv` reads it. Empty: the groups are the pictures' classes, such as
+            the folders that they lie in.
         columns: The headings that make the groups.
         shares: Of each group, by name, their sum 1; a group of share 0 is left out. None named: all alike.
     """
@@ -48,6 +49,8 @@ class GroupShares:
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.columns and not self.path:
+            raise ValueError(f"columns {', '.join(self.columns)} are headings of a table: give its path too")
         names = [name for name, _ in self.shares]
         if len(set(names)) < len(names):
             raise ValueError("shares name a group twice")
@@ -59,16 +62,26 @@ class GroupShares:
         """The order of these pictures.
 
         Raises:
-            BadInputError: If the table cannot be read or lacks a picture, or the shares name other groups than it has.
+            BadInputError: If the table cannot be read or lacks a picture, there is none and the pictures have no
+                classes, or the shares name other groups than there are.
         """
-        groups = groups_from_csv(self.path, self.columns, pictures.names)
+        groups = groups_from_csv(self.path, self.columns, pictures.names) if self.path else _classes(pictures)
         shares = dict(self.shares) or dict.fromkeys(groups.names, 1 / len(groups.names))
         if shares.keys() != set(groups.names):
             raise BadInputError(
-                f"the shares are those of {_listed(shares)}, and the groups of the pictures by '{self.path}' "
-                f"{_listed(groups.names)}: give each of these a share, which may be 0"
+                f"the shares are those of {_listed(shares)}, and the groups of the pictures by "
+                f"{repr(self.path) if self.path else 'their folders'} {_listed(groups.names)}: give each of these a "
+                "share, which may be 0"
             )
         return GroupOrder(groups, np.array([shares[name] for name in groups.names]))
+
+
+def _classes(pictures: Pictures) -> Groups:
+    if pictures.labels is None:
+        raise BadInputError(
+            "group_shares needs groups: a table of them (path, columns), or pictures in two folders or more"
+        )
+    return Groups.of([pictures.classes[label] for label in pictures.labels])
 
 
 class GroupOrder:
