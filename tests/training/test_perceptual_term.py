@@ -6,7 +6,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from ediffuser.diffusion.prediction import Prediction
 from ediffuser.evaluation.efficientnet import PACKAGE
 from ediffuser.training import train
 from ediffuser.training.perceptual import Eye, PerceptualTerm
@@ -43,9 +42,8 @@ def test_blur_costs_more_than_an_even_shift_of_the_same_squared_error(eye):
 
 def test_a_floor_judges_guesses_at_high_noise_too(eye):
     x, guess = pictures(2), pictures(2).flip(0)
-    alpha, sigma = (torch.tensor(values).reshape(2, 1, 1, 1) for values in ((0.9, 0.1), (0.436, 0.995)))
-    belief = Prediction(x, alpha, sigma, guess)
-    plain, floored = eye.term(belief, x, None), Eye(floor=0.25).term(belief, x, None)
+    seen = (*eye.both(guess, x), torch.tensor([0.9, 0.1]).reshape(2, 1, 1, 1), None)
+    plain, floored = PerceptualTerm().part(*seen), PerceptualTerm(floor=0.25).part(*seen)
     assert torch.allclose(plain, torch.tensor([0.81, 0.01]) * eye(guess, x))
     assert torch.allclose(floored, torch.tensor([0.81, 0.25]) * eye(guess, x))
 

@@ -23,6 +23,7 @@ from ediffuser.runtime.errors import BadInputError, DivergedError
 from ediffuser.runtime.signals import Stop
 from ediffuser.tasks import Inpainting
 from ediffuser.training import train
+from ediffuser.training.critic import AdversarialTerm
 from ediffuser.training.optimizer import Optimizer
 from ediffuser.training.times import LossAwareTimes
 from several import together
@@ -60,6 +61,7 @@ def assert_identical(one, other):
 PLANS = {
     "simple": {},
     "hole, accumulated": {"task": Inpainting(), "accumulation": 2},
+    "hole, critic": {"task": Inpainting(), "adversarial": AdversarialTerm(warmup_images=16)},
     "hybrid, loss-aware": {"objective": Hybrid(), "times": LossAwareTimes(kept=1)},
 }
 

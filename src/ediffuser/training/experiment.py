@@ -11,6 +11,7 @@ from ediffuser.diffusion.losses import AnyObjective, AnyWeighting, OwnTarget, Si
 from ediffuser.model import ModelConfig
 from ediffuser.runtime.component import component, to_json
 from ediffuser.runtime.device import PrecisionName
+from ediffuser.training.critic import AdversarialTerm
 from ediffuser.training.ema import AnyEma, ConstantEma
 from ediffuser.training.optimizer import Optimizer
 from ediffuser.training.perceptual import PerceptualTerm
@@ -35,6 +36,7 @@ class Experiment:
         objective: What is made small.
         weighting: How much each noise level counts in the simple loss.
         perceptual: A further term, by which x_0 shall look right; see `perceptual`.
+        adversarial: A further term, by which x_0 shall be taken for real; see `critic`.
         times: Which times are drawn.
         precision: "auto" is bf16 where the hardware has it.
         checkpoint_every: Images between two checkpoints; the last two are kept.
@@ -61,6 +63,7 @@ class Experiment:
     objective: AnyObjective = Simple()
     weighting: AnyWeighting = OwnTarget()
     perceptual: PerceptualTerm | None = None
+    adversarial: AdversarialTerm | None = None
     times: AnyTimes = UniformTimes()
     precision: PrecisionName = "auto"
     checkpoint_every: int = Field(default=50_000, ge=1)
@@ -87,8 +90,9 @@ class Experiment:
                 "times 'loss_aware' remember losses for each index of a discrete schedule, and "
                 f"'{self.model.schedule.kind}' is continuous"
             )
-        if self.perceptual is not None and self.data.channels != 3:
-            raise ValueError("the perceptual term looks at RGB pictures, and these data are grey")
+        for term in ("perceptual", "adversarial"):
+            if getattr(self, term) is not None and self.data.channels != 3:
+                raise ValueError(f"the {term} term looks at RGB pictures, and these data are grey")
         self._check_pictures(self.data, "data")
         if self.held_out is not None:
             self._check_pictures(self.held_out, "held_out pictures")

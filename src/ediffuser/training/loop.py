@@ -243,6 +243,8 @@ def _optimizer_step(
         moved["lr"] = rate
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
+    if state.adversary is not None:
+        state.adversary.step(group)
     if state.history is not None:
         state.history.remember(group.gather(times.cpu()), group.gather(losses.cpu()))
     state.steps += 1
@@ -262,9 +264,11 @@ def _backward(
         losses = experiment.objective.total(parts)
         if experiment.perceptual:
             losses = losses + experiment.perceptual.weight * parts["perceptual"]
+        if experiment.adversarial:
+            losses = losses + experiment.adversarial.weight_at(state.images_seen) * parts["adversarial"]
         weights = torch.ones_like(losses) if state.history is None else state.history.weights(times).to(losses)
         some = {name: (values * weights).mean() / count for name, values in {"loss": losses, **parts}.items()}
-        some["loss"].backward()
+        (some["loss"] + some["critic"] if "critic" in some else some["loss"]).backward()
         means = {name: means.get(name, 0) + mean.detach().cpu() for name, mean in some.items()}
         found.append((times, losses.detach()))
     times, losses = (torch.cat(pieces) for pieces in zip(*found, strict=True))
@@ -283,5 +287,10 @@ def _parts(
     trained = Remembering(bound(denoiser, observation))
     parts = experiment.objective.parts(trained, x0, eps, times, observation.weight, experiment.weighting)
     if state.eye is not None:
-        parts["perceptual"] = state.eye.term(trained.last, x0, observation.weight)
+        belief = trained.last
+        seen = (*state.eye.both(belief.x0, x0), belief.alpha, observation.weight)
+        if experiment.perceptual:
+            parts["perceptual"] = experiment.perceptual.part(*seen)
+        if state.adversary is not None:
+            parts |= state.adversary.parts(*seen)
     return times, parts

@@ -22,6 +22,8 @@ from ediffuser.runtime.component import component
 
 TAPS = (3, 5, 11)
 """Blocks of EfficientNet-Lite0 after which features are compared: a quarter, an eighth, a sixteenth of the sides."""
+CHANNELS = (24, 40, 112)
+"""Of those features."""
 
 
 @component
@@ -37,12 +39,17 @@ class PerceptualTerm:
     weight: float = Field(default=0.1, gt=0)
     floor: float = Field(default=0.0, ge=0, le=1)
 
+    def part(self, painted: list[Tensor], real: list[Tensor], alpha: Tensor, hole: Tensor | None) -> Tensor:
+        """The distance times alpha^2 or the floor, over the hole's share as the squared error is; shape (B,)."""
+        share = 1.0 if hole is None else hole.mean(dim=(1, 2, 3)).clamp(min=1e-3)
+        return (alpha.reshape(-1) ** 2).clamp(min=self.floor) * distance(painted, real) / share
+
 
 class Eye(nn.Module):
     """EfficientNet-Lite0 as far as its features are compared, frozen."""
 
-    def __init__(self, floor: float = 0.0) -> None:
-        """Loads the weights; `floor` as of `PerceptualTerm`.
+    def __init__(self) -> None:
+        """Loads the weights.
 
         Raises:
             BadInputError: If the package with the weights is missing or another version.
@@ -51,7 +58,6 @@ class Eye(nn.Module):
         whole = load_efficientnet_lite0()
         self._stem, self._norm = whole._conv_stem, whole._bn0
         self._blocks = nn.ModuleList(list(whole._blocks)[: TAPS[-1]])
-        self._floor = floor
         self.eval().requires_grad_(False)
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -67,18 +73,19 @@ class Eye(nn.Module):
 
     def forward(self, guess: Tensor, x0: Tensor) -> Tensor:
         """The distance of each guess from its picture, shape (B,): squared, mean over positions, summed over maps."""
-        with torch.no_grad():
-            wanted = self.features(x0)
-        apart = [
-            (one - other).square().sum(dim=1).mean(dim=(1, 2))
-            for one, other in zip(self.features(guess), wanted, strict=True)
-        ]
-        return torch.stack(apart).sum(dim=0)
+        return distance(*self.both(guess, x0))
 
-    def term(self, belief: Prediction, x0: Tensor, hole: Tensor | None) -> Tensor:
-        """alpha^2, or the floor, times the distance, over the hole's share as the squared error is; shape (B,)."""
-        share = 1.0 if hole is None else hole.mean(dim=(1, 2, 3)).clamp(min=1e-3)
-        return (belief.alpha.reshape(-1) ** 2).clamp(min=self._floor) * self(belief.x0, x0) / share
+    def both(self, guess: Tensor, x0: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The features of guesses, with their gradient, and of their pictures."""
+        with torch.no_grad():
+            real = self.features(x0)
+        return self.features(guess), real
+
+
+def distance(painted: list[Tensor], real: list[Tensor]) -> Tensor:
+    """The distance of features: squared, mean over positions, summed over maps, shape (B,)."""
+    apart = [(one - other).square().sum(dim=1).mean(dim=(1, 2)) for one, other in zip(painted, real, strict=True)]
+    return torch.stack(apart).sum(dim=0)
 
 
 class Remembering:

@@ -20,6 +20,8 @@ from ediffuser.runtime.checkpoint import (
 )
 from ediffuser.runtime.component import to_json
 from ediffuser.runtime.errors import BadInputError, CheckpointError, DivergedError
+from ediffuser.runtime.noise import derived_seed
+from ediffuser.training.critic import Adversary
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.fingerprint import DataFingerprint
 from ediffuser.training.history import LossHistory
@@ -41,8 +43,8 @@ STARTS_AS_NOTHING = frozenset({"pixel_width"})
 class TrainingState:
     """The weights, their running mean, the optimizer, the losses that times go by, and how far the run has come.
 
-    The eye of the perceptual term is here too, if there is one; it is frozen, and not saved. So is what tells its data
-    from others; None if that is not known, as of checkpoints that were saved before it was kept.
+    The eye of the perceptual and the adversarial term is here too, if there is one; it is frozen, and not saved. So is
+    what tells its data from others; None if that is not known, as of checkpoints that were saved before it was kept.
     """
 
     network: nn.Module
@@ -53,6 +55,7 @@ class TrainingState:
     images_seen: int = 0
     seconds: float = 0.0
     eye: Eye | None = None
+    adversary: Adversary | None = None
     data: DataFingerprint | None = None
 
     @classmethod
@@ -72,8 +75,14 @@ class TrainingState:
         average = copy.deepcopy(network).eval().requires_grad_(False)
         times, optimizer = experiment.times, experiment.optimizer.build(network.parameters())
         history = LossHistory(times, experiment.model.schedule) if isinstance(times, LossAwareTimes) else None
-        eye = Eye(experiment.perceptual.floor).to(device) if experiment.perceptual else None
-        return cls(network, average, optimizer, history, eye=eye)
+        state = cls(network, average, optimizer, history)
+        if experiment.perceptual or experiment.adversarial:
+            state.eye = Eye().to(device)
+        if experiment.adversarial:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(derived_seed("critic", experiment.seed))
+                state.adversary = Adversary(experiment.adversarial, device)
+        return state
 
     def place(self, directory: Path) -> Path:
         """Where the checkpoint of this moment stands in a run directory, or would stand."""
@@ -128,6 +137,8 @@ class TrainingState:
             self._load_optimizer(_part(tensors, "optimizer."))
             if self.history is not None:
                 self.history.load(_part(tensors, "history."))
+            if self.adversary is not None:
+                self.adversary.load(_part(tensors, "adversary."))
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(
                 f"checkpoint {path} belongs to another network or optimizer, or to other times: {error}"
@@ -139,12 +150,14 @@ class TrainingState:
         self.data = DataFingerprint(**known) if known else None
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a run goes on with but the average: weights, optimizer, history."""
+        """All that a run goes on with but the average: weights, optimizer, history, critic."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         moments = self.optimizer.state_dict()["state"]
         tensors |= {f"optimizer.{i}.{key}": v for i, state in moments.items() for key, v in state.items()}
         history = {} if self.history is None else self.history.tensors()
-        return tensors | {f"history.{name}": value for name, value in history.items()}
+        tensors |= {f"history.{name}": value for name, value in history.items()}
+        adversary = {} if self.adversary is None else self.adversary.tensors()
+        return tensors | {f"adversary.{name}": value for name, value in adversary.items()}
 
     def _check_finite(self) -> None:
         average = {f"average.{name}": value for name, value in self.average.state_dict().items()}
