@@ -42,9 +42,9 @@ class AdversarialTerm:
     learning_rate: float = Field(default=5e-4, gt=0)
     warmup_images: int = Field(default=640, ge=1)
 
-    def weight_at(self, images_seen: int) -> float:
-        """The weight after so many images."""
-        return self.weight * min(1.0, max(0.0, images_seen / self.warmup_images - 1))
+    def weight_at(self, images: int) -> float:
+        """The weight once the critic has seen so many images."""
+        return self.weight * min(1.0, max(0.0, images / self.warmup_images - 1))
 
 
 class Critic(nn.Module):
@@ -70,11 +70,16 @@ class Critic(nn.Module):
 
 
 class Adversary:
-    """The critic of a run with its optimizer."""
+    """The critic of a run with its optimizer.
+
+    Attributes:
+        images: How many it has seen, over all processes: fewer than the run, if that went on with it later.
+    """
 
     def __init__(self, term: AdversarialTerm, device: torch.device) -> None:
         """A new critic, its weights drawn from torch's random state."""
         self._term = term
+        self.images = 0
         self.critic = Critic(CHANNELS).to(device)
         self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=term.learning_rate, betas=BETAS)
 
@@ -92,16 +97,18 @@ class Adversary:
         critic = critic + counted([F.relu(1 - score) for score in self.critic(real)], hole)
         return {"adversarial": -alpha2 * counted(deceived, hole), "critic": critic}
 
-    def step(self, group: Processes) -> None:
-        """Moves the critic by its gradients, those of all processes."""
+    def step(self, group: Processes, images: int) -> None:
+        """Moves the critic by its gradients, those of all processes, of so many images."""
         group.average_gradients(self.critic.parameters())
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self.images += images
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and moments, to be saved."""
         moments = self.optimizer.state_dict()["state"]
         saved = {f"critic.{name}": value for name, value in self.critic.state_dict().items()}
+        saved["images"] = torch.tensor(self.images)
         return saved | {f"optimizer.{i}.{key}": v for i, state in moments.items() for key, v in state.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
@@ -114,14 +121,14 @@ class Adversary:
             return
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
-            where, rest = name.split(".", 1)
-            if where == "optimizer":
-                index, key = rest.split(".")
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
                 moments.setdefault(int(index), {})[key] = value
         weights = {name.removeprefix("critic."): v for name, v in tensors.items() if name.startswith("critic.")}
         self.critic.load_state_dict(weights)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.images = int(tensors["images"])
 
 
 def counted(values: list[Tensor], hole: Tensor | None) -> Tensor:

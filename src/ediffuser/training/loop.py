@@ -244,7 +244,7 @@ def _optimizer_step(
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     if state.adversary is not None:
-        state.adversary.step(group)
+        state.adversary.step(group, experiment.batch)
     if state.history is not None:
         state.history.remember(group.gather(times.cpu()), group.gather(losses.cpu()))
     state.steps += 1
@@ -264,8 +264,8 @@ def _backward(
         losses = experiment.objective.total(parts)
         if experiment.perceptual:
             losses = losses + experiment.perceptual.weight * parts["perceptual"]
-        if experiment.adversarial:
-            losses = losses + experiment.adversarial.weight_at(state.images_seen) * parts["adversarial"]
+        if experiment.adversarial and state.adversary:
+            losses = losses + experiment.adversarial.weight_at(state.adversary.images) * parts["adversarial"]
         weights = torch.ones_like(losses) if state.history is None else state.history.weights(times).to(losses)
         some = {name: (values * weights).mean() / count for name, values in {"loss": losses, **parts}.items()}
         (some["loss"] + some["critic"] if "critic" in some else some["loss"]).backward()
