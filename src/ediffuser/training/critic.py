@@ -83,6 +83,11 @@ class Adversary:
         self.critic = Critic(CHANNELS).to(device)
         self.optimizer = torch.optim.Adam(self.critic.parameters(), lr=term.learning_rate, betas=BETAS)
 
+    @property
+    def weight(self) -> float:
+        """Of the term, at this moment."""
+        return self._term.weight_at(self.images)
+
     def parts(self, painted: list[Tensor], real: list[Tensor], alpha: Tensor, hole: Tensor | None) -> dict[str, Tensor]:
         """Two losses of each guess, shape (B,): "adversarial" moves the network alone, "critic" the critic alone.
 
@@ -147,5 +152,6 @@ def counted(values: list[Tensor], hole: Tensor | None) -> Tensor:
             means.append(value.mean(dim=(1, 2, 3)))
         else:
             share = F.adaptive_avg_pool2d(hole, (value.shape[-2], value.shape[-1]))
+            # Not `picture_mean`, which counts an area of 1 at least: a small hole covers less than a coarse position.
             means.append((value * share).sum(dim=(1, 2, 3)) / share.sum(dim=(1, 2, 3)).clamp(min=1e-3))
     return torch.stack(means).mean(dim=0)

@@ -264,8 +264,8 @@ def _backward(
         losses = experiment.objective.total(parts)
         if experiment.perceptual:
             losses = losses + experiment.perceptual.weight * parts["perceptual"]
-        if experiment.adversarial and state.adversary:
-            losses = losses + experiment.adversarial.weight_at(state.adversary.images) * parts["adversarial"]
+        if state.adversary is not None:
+            losses = losses + state.adversary.weight * parts["adversarial"]
         weights = torch.ones_like(losses) if state.history is None else state.history.weights(times).to(losses)
         some = {name: (values * weights).mean() / count for name, values in {"loss": losses, **parts}.items()}
         (some["loss"] + some["critic"] if "critic" in some else some["loss"]).backward()
