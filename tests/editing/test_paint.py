@@ -73,6 +73,20 @@ def test_one_by_one_like_the_plain_loop(seed):
         assert np.array_equal(patch, expected[variation][plan.box.window])
 
 
+@pytest.mark.parametrize("seed", range(0, 40, 2))
+def test_lent_detail_changes_the_hole_alone_and_never_shows_what_is_hidden(seed):
+    photo, hole, _, options = scene(seed)
+    resolution = 32
+    plan = Plan(photo.pixels, hole, resolution, detail=True, **options)
+    patch = finished(paint(plan, 1))
+    known = ~hole[plan.box.window]
+    assert np.array_equal(patch[known], photo.pixels[plan.box.window][known])
+    hidden = photo.pixels.copy()
+    hidden[hole, :3] = 255 - hidden[hole, :3]
+    again = finished(paint(Plan(hidden, hole, resolution, detail=True, **options), 1))
+    assert np.array_equal(patch[~known][:, :3], again[~known][:, :3])
+
+
 def finished(variation):
     painted = None
     while True:

@@ -6,7 +6,7 @@ const box = { left: 1, top: 2, width: 3, height: 4 };
 const result = (variation: number): ResultInfo => ({ variation, seed: 5, box, patch: "p", picture: "q" });
 const info = (change: Partial<JobInfo>): JobInfo => ({
   id: "job", state: "running", image: { id: "image", width: 9, height: 9, alpha: false, format: "png" },
-  options: { model: "m", variations: 3, seed: 5, feather: 0 }, box, position: null, progress: 0.2, eta_seconds: 3, results: [],
+  options: { model: "m", variations: 3, seed: 5, feather: 0, detail: true }, box, position: null, progress: 0.2, eta_seconds: 3, results: [],
   problem: null, created: "", attempts: 1, ...change,
 });
 const start = () => newRun("key", "base", 3, null, box);

@@ -31,6 +31,7 @@ export interface Settings {
   locked: boolean;
   context: number | null;
   feather: number;
+  detail: boolean;
 }
 
 export interface Selection {
@@ -89,7 +90,7 @@ const initial: State = {
   base: null,
   edits: [],
   pictures: {},
-  settings: { model: null, variations: 4, sampler: null, seed: null, locked: false, context: null, feather: 0 },
+  settings: { model: null, variations: 4, sampler: null, seed: null, locked: false, context: null, feather: 0, detail: true },
   tool: "brush",
   size: 48,
   subtract: false,

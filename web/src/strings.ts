@@ -125,6 +125,8 @@ export const strings = {
     unlocked: "Each run draws a new seed.",
     feather: "Feather",
     featherHint: "Soft edge, inside the mask",
+    detail: "Texture from the photo",
+    detailHint: "Lends the hole grain, grass or gravel where the photo has what looks alike",
     context: "Surroundings",
     contextHint: "Side of what the model sees, over the hole's longer side",
     automatic: "automatic",

@@ -28,6 +28,7 @@ def inpaint(
     grow: int = 0,
     feather: int = 0,
     context: float | None = None,
+    detail: bool = True,
     device: str = "auto",
     precision: PrecisionName = "auto",
 ) -> None:
@@ -51,6 +52,8 @@ def inpaint(
         feather: Width in pixels of a soft edge inside the hole.
         context: Side of the square the model sees, over the hole's longer side. Without it 4, or the square around the
             face that the hole touches if the model was trained on aligned faces.
+        detail: Whether the photo lends the hole grain and texture where it has what looks alike; without it the fill
+            is the model's alone.
         device: auto, cpu, cuda ...
         precision: auto, float32 or bf16.
     """
@@ -71,6 +74,7 @@ def inpaint(
         grow=grow,
         feather=feather,
         context=context,
+        detail=detail,
     )
     save_photos(results, paths)
 

@@ -48,6 +48,17 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
+def common_box(one: Box, other: Box) -> Box:
+    """The intersection; of no pixels where they do not meet."""
+    top, left = max(one.top, other.top), max(one.left, other.left)
+    return Box(top, left, max(top, min(one.bottom, other.bottom)), max(left, min(one.right, other.right)))
+
+
+def within(box: Box, outer: Box) -> Box:
+    """A box in the coordinates of another one."""
+    return Box(box.top - outer.top, box.left - outer.left, box.bottom - outer.top, box.right - outer.left)
+
+
 @dataclass(frozen=True)
 class Crop:
     """One part of a hole and the square in which the model sees it.

@@ -2,8 +2,8 @@
 
 Every pixel outside the hole keeps its byte; a soft edge, if asked for, lies inside. The model's picture is brought to
 the photo's resolution, so a hole much larger than the model's pictures is filled with softer detail than its
-surroundings. Alpha is never changed, in the hole neither; the model sees the colours of transparent pixels as they are
-stored.
+surroundings, unless the photo has such texture to lend: see `detail`. Alpha is never changed, in the hole neither; the
+model sees the colours of transparent pixels as they are stored.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -48,6 +48,7 @@ def inpaint_photo(
     feather: int = 0,
     context: float | None = None,
     most_crops: int = MOST_CROPS,
+    detail: bool = True,
 ) -> list[Image.Image]:
     """Paints the white part of the mask anew, in several versions.
 
@@ -66,6 +67,7 @@ def inpaint_photo(
             square in the photo. None is 4, but for a model of aligned faces the square around the face that the hole
             touches, where one is found: see `faces`.
         most_crops: In how many pieces a scattered or long hole may be painted, one after the other.
+        detail: Whether the photo lends the hole grain and texture where it has what looks alike; see `detail`.
 
     Returns:
         Pictures of mode RGB, or RGBA where the photo has transparency, of the upright photo's size, without EXIF, their
@@ -108,6 +110,7 @@ def inpaint_photo(
         context=CONTEXT if context is None else context,
         most_crops=most_crops,
         frames=frames_for(model.config.framing, photo.pixels, hole) if context is None else (),
+        detail=detail,
     )
     return [variation.to_image() for variation in finished]
 
@@ -123,6 +126,7 @@ def inpaint_variations(
     context: float = CONTEXT,
     most_crops: int = MOST_CROPS,
     frames: Sequence[Frame] = (),
+    detail: bool = False,
 ) -> Iterator[Photo]:
     """Paints the hole crop after crop, all variations of a crop in one batch; what is painted is known to later crops.
 
@@ -139,6 +143,7 @@ def inpaint_variations(
         context: See `inpaint_photo`.
         most_crops: Upper bound on the calls of `fill`.
         frames: See `plan_crops`.
+        detail: See `inpaint_photo`.
 
     Yields:
         The finished pictures, after the last call of `fill`.
@@ -149,7 +154,16 @@ def inpaint_variations(
     check_variations(variations)
     if feather < 0:
         raise BadInputError(f"a soft edge cannot be {feather} pixels wide: give 0 or more")
-    plan = Plan(photo.pixels, hole, resolution, context=context, most_crops=most_crops, feather=feather, frames=frames)
+    plan = Plan(
+        photo.pixels,
+        hole,
+        resolution,
+        context=context,
+        most_crops=most_crops,
+        feather=feather,
+        frames=frames,
+        detail=detail,
+    )
     for patch in _in_step([paint(plan, variation) for variation in range(variations)], fill):
         pixels = photo.pixels.copy()
         pixels[plan.box.window] = patch

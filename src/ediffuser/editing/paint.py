@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Box, Crop, Frame, plan_crops
+from ediffuser.editing.crop import CONTEXT, MOST_CROPS, Box, Crop, Frame, common_box, plan_crops, within
+from ediffuser.editing.detail import Square, lent_detail
 from ediffuser.editing.feather import blended, edge_weights
 from ediffuser.editing.resample import enlarge, shrink
 from ediffuser.editing.seam import match, with_ring
@@ -55,6 +56,7 @@ class Plan:
         most_crops: int = MOST_CROPS,
         feather: int = 0,
         frames: Sequence[Frame] = (),
+        detail: bool = False,
     ) -> None:
         """Chooses the squares; see `plan_crops`.
 
@@ -66,14 +68,16 @@ class Plan:
             most_crops: Upper bound on the number of squares.
             feather: Width in pixels of the soft edge inside the hole.
             frames: Squares that show the model what it knows.
+            detail: Whether the photo lends what the model did not paint: see `detail`.
         """
         self.resolution = resolution
         self.crops = plan_crops(hole, resolution, context=context, most_crops=most_crops, frames=frames)
         self.box = _around([crop.part for crop in self.crops])
         self._pixels = pixels
         self._hole = hole[self.box.window].copy()
-        self._shared: dict[int, tuple[Tensor, Tensor]] = {}
+        self._shared: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         self._first: Tensor | None = None
+        self._detail = detail
         self._weights = edge_weights(hole, self.box, feather) if feather else None
 
     def patch(self) -> np.ndarray:
@@ -82,34 +86,47 @@ class Plan:
 
     def ask(self, number: int, variation: int, patch: np.ndarray | None) -> Ask:
         """What crop `number` looks like once the crops before it are painted into `patch`."""
-        inside, hole = self._holes(number)
+        inside, hole, _ = self._holes(number)
         known = self._known(number, patch)
         index = number * INDICES_PER_CROP + variation
         return Ask(known * (1 - hole), hole, index, self.crops[number], known, inside)
 
-    def paste(self, patch: np.ndarray, crop: Crop, cells: Tensor) -> None:
-        """Writes the hole's pixels of the crop's part into a patch, and no other byte; cells (3, r, r) in [-1, 1]."""
-        window = _within(crop.part, self.box).window
+    def paste(self, patch: np.ndarray, number: int, ask: Ask, cells: Tensor) -> None:
+        """Writes the hole's pixels of crop `number`'s part into a patch, no other byte; cells (3, r, r) in [-1, 1]."""
+        crop, window = ask.crop, within(ask.crop.part, self.box).window
+        lent = 127.5 * self._lent(number, ask, cells)
         for channel, levels in enumerate((cells.numpy() + 1) * 127.5):
-            pixels = np.rint(enlarge(levels, crop, crop.part)).clip(0, 255).astype(np.uint8)
+            pixels = np.rint(enlarge(levels, crop, crop.part) + lent[..., channel]).clip(0, 255).astype(np.uint8)
             np.copyto(patch[window][..., channel], pixels, where=self._hole[window])
 
     def finished(self, patch: np.ndarray) -> np.ndarray:
         """The painted patch with its soft edge."""
         return patch if self._weights is None else blended(patch, self._pixels[self.box.window], self._weights)
 
-    def _holes(self, number: int) -> tuple[Tensor, Tensor]:
-        """What crops before this one have left to paint of the square, and the same with its ring."""
+    def _holes(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What crops before this one have left to paint of the square, the same with its ring, and all of the hole."""
         if number not in self._shared:
             crop, region = self.crops[number], _region(self.crops[number], self._pixels)
             left = np.zeros((region.height, region.width), bool)
             _overlay(left, region, self._hole, self.box)
+            whole = self._touched(left, crop, region)
             for earlier in self.crops[:number]:
-                common = _common(earlier.part, region)
-                left[_within(common, region).window] = False
-            inside = torch.from_numpy(shrink(left, _moved(crop, region), self.resolution) > 0).float()[None]
-            self._shared[number] = (inside, with_ring(inside[None])[0])
+                common = common_box(earlier.part, region)
+                left[within(common, region).window] = False
+            inside = self._touched(left, crop, region)
+            self._shared[number] = (inside, with_ring(inside[None])[0], whole)
         return self._shared[number]
+
+    def _touched(self, hole: np.ndarray, crop: Crop, region: Box) -> Tensor:
+        """1 in the cells of a square that hold a pixel of a hole, given in the region: shape (1, r, r)."""
+        return torch.from_numpy(shrink(hole, _moved(crop, region), self.resolution) > 0).float()[None]
+
+    def _lent(self, number: int, ask: Ask, cells: Tensor) -> np.ndarray:
+        """What the photo lends to a painted square, in the units of cells."""
+        if not self._detail:
+            return np.zeros((1, 1, 3), np.float32)
+        _, _, whole = self._holes(number)
+        return lent_detail(Square(self._pixels, ask.crop, ask.known, whole, ask.inside, cells), ask.index)
 
     def _known(self, number: int, patch: np.ndarray | None) -> Tensor:
         if number == 0 and self._first is not None:
@@ -143,7 +160,7 @@ def paint(plan: Plan, variation: int) -> Generator[Ask, Tensor, np.ndarray]:
         ask = plan.ask(number, variation, patch)
         painted = yield ask
         patch = plan.patch() if patch is None else patch
-        plan.paste(patch, ask.crop, matched([ask], painted[None])[0])
+        plan.paste(patch, number, ask, matched([ask], painted[None])[0])
     return plan.patch() if patch is None else plan.finished(patch)
 
 
@@ -190,7 +207,7 @@ def _around(boxes: list[Box]) -> Box:
 def _region(crop: Crop, pixels: np.ndarray) -> Box:
     """The part of a square that lies in the picture: along a side over which it hangs, all of the picture."""
     height, width = pixels.shape[:2]
-    return _common(Box(crop.top, crop.left, crop.top + crop.side, crop.left + crop.side), Box(0, 0, height, width))
+    return common_box(Box(crop.top, crop.left, crop.top + crop.side, crop.left + crop.side), Box(0, 0, height, width))
 
 
 def _moved(crop: Crop, region: Box) -> Crop:
@@ -198,19 +215,8 @@ def _moved(crop: Crop, region: Box) -> Crop:
     return Crop(crop.part, crop.top - region.top, crop.left - region.left, crop.side)
 
 
-def _common(one: Box, other: Box) -> Box:
-    """The intersection; of no pixels where they do not meet."""
-    top, left = max(one.top, other.top), max(one.left, other.left)
-    return Box(top, left, max(top, min(one.bottom, other.bottom)), max(left, min(one.right, other.right)))
-
-
-def _within(box: Box, outer: Box) -> Box:
-    """A box in the coordinates of another one."""
-    return Box(box.top - outer.top, box.left - outer.left, box.bottom - outer.top, box.right - outer.left)
-
-
 def _overlay(target: np.ndarray, target_box: Box, source: np.ndarray, source_box: Box) -> None:
     """Writes the source over the target where they meet; both are pieces of one picture."""
-    common = _common(target_box, source_box)
+    common = common_box(target_box, source_box)
     if common.height and common.width:
-        target[_within(common, target_box).window] = source[_within(common, source_box).window]
+        target[within(common, target_box).window] = source[within(common, source_box).window]

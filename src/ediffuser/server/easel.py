@@ -41,9 +41,16 @@ class Easel:
         self.run = run
         self.sampler: Sampler = run.options.sampler or DEFAULT_SAMPLER
         self._data = data
-        context, feather = run.options.context, run.options.feather
-        frames = frames_for(framing, pixels, hole) if context is None else ()
-        self._plan = Plan(pixels, hole, resolution, context=context or CONTEXT, feather=feather, frames=frames)
+        options = run.options
+        self._plan = Plan(
+            pixels,
+            hole,
+            resolution,
+            context=options.context or CONTEXT,
+            feather=options.feather,
+            frames=frames_for(framing, pixels, hole) if options.context is None else (),
+            detail=options.detail,
+        )
         self.left = set(range(run.options.variations)) - set(run.finished)
         self._at_work: dict[int, tuple[Generator[Ask, Tensor, np.ndarray], Ask]] = {}
 

@@ -112,6 +112,9 @@ class JobOptions(Strict):
     feather: Annotated[int, Field(ge=0, le=256)] = Field(
         default=0, description="Width in pixels of the soft edge, which lies inside the hole."
     )
+    detail: bool = Field(
+        default=True, description="Whether the photo lends the hole grain and texture where it has what looks alike."
+    )
 
 
 class ResultInfo(Answer):

@@ -841,6 +841,12 @@ export interface components {
              * @default 0
              */
             feather: number;
+            /**
+             * Detail
+             * @description Whether the photo lends the hole grain and texture where it has what looks alike.
+             * @default true
+             */
+            detail: boolean;
         };
         /**
          * Langevin

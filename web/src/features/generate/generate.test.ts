@@ -23,7 +23,7 @@ const edits: Edit[] = [{ kind: "rectangle", mode: "paint", left: 0, top: 0, righ
 const result = (variation: number): ResultInfo => ({ variation, seed: 5, box, patch: `patch/${variation}`, picture: "" });
 const info = (change: Partial<JobInfo> = {}): JobInfo => ({
   id: "job", state: "queued", image: { id: "image", width: 4, height: 4, alpha: false, format: "png" },
-  options: { model: "m", variations: 2, seed: 5, feather: 0 }, box, position: 0, progress: 0, eta_seconds: null, results: [],
+  options: { model: "m", variations: 2, seed: 5, feather: 0, detail: true }, box, position: 0, progress: 0, eta_seconds: null, results: [],
   problem: null, created: "", attempts: 1, ...change,
 });
 const problem = (status: number, type: string, title: string) => new ApiError({ type, title, status });

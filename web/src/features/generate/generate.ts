@@ -21,9 +21,9 @@ let previous: { run: Run | null; shown: number | null } | null = null;
 
 export function options(): SentOptions & { variations: number } {
   const { settings } = get();
-  const { variations, seed, locked, context, feather } = settings;
+  const { variations, seed, locked, context, feather, detail } = settings;
   const { model, sampler } = known(settings, modelsNow(), samplersNow());
-  return { ...(model === null ? {} : { model }), variations, seed: locked ? seed : null, sampler, context, feather };
+  return { ...(model === null ? {} : { model }), variations, seed: locked ? seed : null, sampler, context, feather, detail };
 }
 
 /** Why Generate is not possible, or null. */

@@ -12,6 +12,22 @@ interface Props {
   onChange: (value: unknown) => void;
 }
 
+/** Something that is on or off. */
+export function Toggle({ label, hint, on, onChange }: { label: string; hint?: string; on: boolean; onChange: (on: boolean) => void }) {
+  const id = useId();
+  return (
+    <div className="field">
+      <div className="field-row">
+        <label htmlFor={id} className="field-label">{label}</label>
+        <Switch.Root id={id} className="switch" checked={on} onCheckedChange={onChange}>
+          <Switch.Thumb className="switch-thumb" />
+        </Switch.Root>
+      </div>
+      {hint ? <p className="hint">{hint}</p> : null}
+    </div>
+  );
+}
+
 /** A component within the sampler: which one, and its own settings. */
 function PartField({ spec, value, onChange }: Props) {
   const now = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
@@ -33,19 +49,9 @@ function PartField({ spec, value, onChange }: Props) {
 
 /** One setting of a sampler. */
 export function SchemaField({ spec, value, onChange }: Props) {
-  const id = useId();
   const now = value === undefined ? spec.standard : value;
   if (spec.kind === "part") return <PartField spec={spec} value={now} onChange={onChange} />;
-  if (spec.kind === "switch") {
-    return (
-      <div className="field-row">
-        <label htmlFor={id} className="field-label">{spec.title}</label>
-        <Switch.Root id={id} className="switch" checked={now === true} onCheckedChange={onChange}>
-          <Switch.Thumb className="switch-thumb" />
-        </Switch.Root>
-      </div>
-    );
-  }
+  if (spec.kind === "switch") return <Toggle label={spec.title} on={now === true} onChange={onChange} />;
   if (spec.kind === "choice") {
     const options = (spec.choices ?? []).map((one) => [one, one.replaceAll("_", " ")] as const);
     return <Choice label={spec.title} value={String(now)} options={options} hint={spec.description} onChange={onChange} />;

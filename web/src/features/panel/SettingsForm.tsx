@@ -4,7 +4,7 @@ import { strings } from "../../strings";
 import { Choice } from "./Choice";
 import { NumberField } from "./NumberField";
 import { defaults, fields } from "./schema";
-import { SchemaField } from "./SchemaField";
+import { SchemaField, Toggle } from "./SchemaField";
 import { Seed } from "./Seed";
 import { setSampler, switchSampler, useCatalogue } from "./useCatalogue";
 import type { Catalogue } from "./useCatalogue";
@@ -59,7 +59,7 @@ function SamplerChoice({ catalogue }: { catalogue: Catalogue }) {
 }
 
 function Advanced({ catalogue }: { catalogue: Catalogue }) {
-  const context = useStore((state) => state.settings.context);
+  const { context, detail } = useStore((state) => state.settings);
   const { sampler } = catalogue;
   return (
     <details className="advanced">
@@ -71,6 +71,7 @@ function Advanced({ catalogue }: { catalogue: Catalogue }) {
         ))}
         <NumberField label={strings.panel.context} value={context} least={1} most={64} step="any" nullable placeholder={strings.panel.automatic}
           hint={strings.panel.contextHint} onChange={(value) => configure({ context: value })} />
+        <Toggle label={strings.panel.detail} hint={strings.panel.detailHint} on={detail} onChange={(value) => configure({ detail: value })} />
       </div>
     </details>
   );

@@ -97,7 +97,8 @@ export async function restore(prepare: (view: ViewPlace | null) => void = () => 
   const { pictures, settings, tool, size, run, shown, saved, view } = work;
   prepare(view);
   history.getState().pause();
-  set({ base: key, edits, pictures, settings, tool, size, run, shown, saved });
+  // Work that was kept before a setting existed has it as a new page would.
+  set({ base: key, edits, pictures, settings: { ...get().settings, ...settings }, tool, size, run, shown, saved });
   history.getState().resume();
   history.setState({ pastStates: past, futureStates: future });
 }

@@ -1,0 +1,218 @@
+"""Detail that a model did not paint, lent by the photo around the hole.
+
+A model paints at its own resolution. Brought to the photo's, grass, gravel or grain come out too smooth. Blocks of the
+photo that look like what was painted lend what is finer than that: their detail is added to the painted colours, block
+beside block, fitting what lies around (texture quilting: Efros & Freeman 2001), blended so that its contrast stays
+(Heitz & Neyret 2018). Where nothing in the photo looks alike, little is added or nothing: an edge is the model's alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+from torch.nn import functional
+
+from ediffuser.editing.crop import Box, Crop, common_box, within
+from ediffuser.editing.resample import enlarge
+from ediffuser.editing.seam import with_ring
+from ediffuser.tasks.smooth_fill import smooth_fill, spread
+
+BLOCK = 12
+"""Side of a block in the model's cells; a multiple of 3. Blocks lie half a side apart."""
+BLUR = 2.0
+"""What is finer than this standard deviation, in cells, is detail; the rest is a block's look."""
+CANDIDATES, BEST = 2000, 4
+"""Blocks of the photo that are compared at random, and of how many of the best one is drawn."""
+FAINT = 1e-3
+"""Energy of detail that hardly anybody sees: two grey levels in each colour, as numbers in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of a photo as the model sees it, and what was painted in it.
+
+    Attributes:
+        pixels: The photo, uint8, shape (H, W, 3 or 4).
+        crop: Where the square lies.
+        known: The square's cells in [-1, 1], shape (3, r, r); what is in the hole does not matter.
+        hole: 1 in cells that hold a pixel of the hole, shape (1, r, r).
+        inside: 1 in the part of the hole that was painted, shape (1, r, r).
+        painted: The square with that part painted, in [-1, 1], shape (3, r, r).
+    """
+
+    pixels: np.ndarray
+    crop: Crop
+    known: Tensor
+    hole: Tensor
+    inside: Tensor
+    painted: Tensor
+
+
+@dataclass(frozen=True)
+class Loan:
+    """A block that lends its detail to another place; rows and columns in cells of the square.
+
+    Attributes:
+        top, left: First row and column of the place.
+        from_top, from_left: Those of the block.
+        coarse: How much of what the cells can show is lent; the model may have painted such detail itself.
+        trust: How much of all is lent: 1 where the block looks like the place, towards 0 where it does not.
+    """
+
+    top: int
+    left: int
+    from_top: int
+    from_left: int
+    coarse: float
+    trust: float
+
+
+def lent_detail(square: Square, seed: int) -> np.ndarray:
+    """The detail for the part of a photo that a square paints.
+
+    Args:
+        square: The square, painted.
+        seed: Of the choice among blocks.
+
+    Returns:
+        What is to be added to the enlarged cells: float32, shape (part.height, part.width, 3), in the units of cells;
+        zeros where no block of the photo is free of the hole.
+    """
+    crop, part = square.crop, square.crop.part
+    scale = crop.side / square.known.shape[-1]
+    side = int(BLOCK * scale)
+    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side, dtype=np.float32) ** 2
+    window = np.outer(ramp, ramp)[..., None]
+    total = np.zeros((part.height, part.width, 3), np.float32)
+    weight = np.full((part.height, part.width, 1), 1e-6, np.float32)
+    cells = _without_hole(square)
+    smooth = _blurred(cells)
+    for loan in loans(square, np.random.default_rng(seed)):
+        to = _box(loan.top, loan.left, side, crop, scale)
+        common = common_box(to, part)
+        if not common.height or not common.width:
+            continue
+        mine, its = within(common, part).window, within(common, to)
+        start = _box(loan.from_top, loan.from_left, side, crop, scale)
+        source = Box(start.top + its.top, start.left + its.left, start.top + its.bottom, start.left + its.right)
+        near, far = _enlarged(cells, crop, source), _enlarged(smooth, crop, source)
+        fine = square.pixels[source.window][..., :3] / 127.5 - 1 - near
+        total[mine] += window[its.window] * loan.trust * (fine + loan.coarse * (near - far))
+        weight[mine] += window[its.window] ** 2
+    return total / np.sqrt(weight)
+
+
+def loans(square: Square, rng: np.random.Generator) -> Iterator[Loan]:
+    """Which block lends its detail to which place, those beside the known picture first."""
+    if square.known.shape[-1] < BLOCK:
+        return
+    seen = 1 - square.hole
+    cells = _without_hole(square)
+    smooth, own = _blurred(cells), square.painted - _blurred(square.painted)
+    detail = (cells - smooth) * seen
+    tops, lefts = _some_blocks(square, rng)
+    if not len(tops):
+        return
+    energy = (detail**2).sum(0, keepdim=True)
+    expected = _blurred(spread((energy * seen)[None], seen[None])[0], BLOCK / 4)
+    lenders = _blocks(detail)[:, tops, lefts].permute(1, 0, 2, 3).flatten(1)
+    lender_squares = lenders**2
+    their_look, their_energy = _thirds(smooth)[:, tops, lefts], _thirds(energy)[:, tops, lefts]
+    # 0 for a texture, which has as much in each ninth; 2 for a line, which crosses three of them.
+    lumps = (their_energy + FAINT).var(0, unbiased=False) / (their_energy + FAINT).mean(0) ** 2
+    look, wanted = _thirds(_blurred(torch.where(square.inside > 0, square.painted, cells))), _thirds(expected)
+    own_energy = _blocks((own**2).sum(0, keepdim=True) * square.inside).sum((0, -2, -1))
+    own_energy = own_energy / _blocks(square.inside).sum((0, -2, -1)).clamp(min=1)
+    there, lent = seen.clone(), detail.clone()
+    for top, left in _places(square.inside, seen):
+        block = np.s_[:, top : top + BLOCK, left : left + BLOCK]
+        where, what = there[block].expand_as(lent[block]).flatten(), lent[block].flatten()
+        misfit = lender_squares @ where - 2 * lenders @ (where * what) + what.square() @ where
+        apart = (their_look - look[:, top, left, None]).square().mean(0) * 3
+        uneven = look[:, top, left].view(9, 3).var(0, unbiased=False).sum()
+        ratio = torch.log((their_energy + FAINT) / (wanted[:, top, left, None] + FAINT))
+        doubt = (apart + uneven / 2) / (their_energy.mean(0) + FAINT) + ratio.square().mean(0) / 8 + lumps / 2
+        cost = misfit / there[block].sum().clamp(min=1) / (wanted[:, top, left].mean() + FAINT) + 2 * doubt
+        best = torch.topk(cost, min(BEST, len(cost)), largest=False).indices
+        chosen = int(best[int(rng.integers(len(best)))])
+        # What the model painted of such detail counts: energies of unlike detail add up.
+        missing = 1 - own_energy[top, left] / (their_energy[:, chosen].mean() + 1e-9)
+        yield Loan(
+            top,
+            left,
+            int(tops[chosen]),
+            int(lefts[chosen]),
+            coarse=float(missing.clamp(min=0).sqrt()),
+            trust=float(torch.exp(-2 * doubt[chosen] ** 2)),
+        )
+        lent[block] = torch.where(there[block] > 0, lent[block], lenders[chosen].view_as(lent[block]))
+        there[block] = 1
+
+
+def _places(inside: Tensor, seen: Tensor) -> list[tuple[int, int]]:
+    """Where blocks must lie to cover what was painted twice in each direction; the best known surroundings first."""
+    side, half = inside.shape[-1], BLOCK // 2
+    rows, columns = (torch.nonzero(inside[0].amax(axis))[:, 0] for axis in (1, 0))
+    grid = dict.fromkeys(
+        (min(max(top, 0), side - BLOCK), min(max(left, 0), side - BLOCK))
+        for top in range(int(rows[0]) - half, int(rows[-1]) + 1, half)
+        for left in range(int(columns[0]) - half, int(columns[-1]) + 1, half)
+    )
+    covered, known = _blocks(inside).amax((0, -2, -1)), _blocks(seen).mean((0, -2, -1))
+    return sorted((place for place in grid if covered[place] > 0), key=lambda place: -float(known[place]))
+
+
+def _some_blocks(square: Square, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """First rows and columns of blocks in the photo that keep one cell away from the hole."""
+    shut = torch.maximum(with_ring(square.hole[None])[0], _beyond(square))
+    free = _blocks(shut).amax((0, -2, -1)) == 0
+    tops, lefts = torch.nonzero(free, as_tuple=True)
+    some = torch.from_numpy(rng.permutation(len(tops))[:CANDIDATES])
+    return tops[some], lefts[some]
+
+
+def _beyond(square: Square) -> Tensor:
+    """1 in the cells that do not wholly lie in the photo, shape (1, r, r)."""
+    cells = square.known.shape[-1]
+    edges = np.arange(cells + 1) * (square.crop.side / cells)
+    rows, columns = (
+        (start + edges[:-1] < 0) | (start + edges[1:] > length)
+        for start, length in zip((square.crop.top, square.crop.left), square.pixels.shape, strict=False)
+    )
+    return torch.from_numpy(rows[:, None] | columns[None]).float()[None]
+
+
+def _without_hole(square: Square) -> Tensor:
+    """The known cells, smoothly continued into the hole."""
+    seen = square.known * (1 - square.hole)
+    return smooth_fill(seen[None], square.hole[None])[0]
+
+
+def _blurred(cells: Tensor, sigma: float = BLUR) -> Tensor:
+    return torch.from_numpy(gaussian_filter(cells.numpy(), (0, sigma, sigma), mode="nearest"))
+
+
+def _blocks(cells: Tensor) -> Tensor:
+    """All blocks by first row and column: (C, r, r) -> (C, r - BLOCK + 1, r - BLOCK + 1, BLOCK, BLOCK), no copy."""
+    return cells.unfold(1, BLOCK, 1).unfold(2, BLOCK, 1)
+
+
+def _thirds(cells: Tensor) -> Tensor:
+    """The means of each block's nine parts, shape (9 C, r - BLOCK + 1, r - BLOCK + 1)."""
+    part, count = BLOCK // 3, cells.shape[-1] - BLOCK + 1
+    means = functional.avg_pool2d(cells[None], part, stride=1)[0]
+    starts = range(0, BLOCK, part)
+    return torch.cat([means[:, top : top + count, left : left + count] for top in starts for left in starts])
+
+
+def _box(top: int, left: int, side: int, crop: Crop, scale: float) -> Box:
+    """Cells of a square as pixels of the photo."""
+    row, column = crop.top + int(top * scale), crop.left + int(left * scale)
+    return Box(row, column, row + side, column + side)
+
+
+def _enlarged(cells: Tensor, crop: Crop, box: Box) -> np.ndarray:
+    return np.stack([enlarge(channel, crop, box) for channel in cells.numpy()], axis=-1)
