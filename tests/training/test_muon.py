@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ediffuser.training.muon import STEP_RMS, Muon, orthogonal
+from ediffuser.training.muon import ITERATIONS, NEWTON_SCHULZ, STEP_RMS, Muon, orthogonal
 from ediffuser.training.optimizer import Optimizer
 
 
@@ -21,6 +21,18 @@ def test_a_step_has_the_directions_of_the_gradient_at_one_speed(shape):
     speeds = found.diagonal()
     assert (found - speeds.diag()).abs().max() < 1e-4  # no direction is mixed with another
     assert 0.6 < speeds.min() <= speeds.max() < 1.25
+
+
+@pytest.mark.parametrize("shape", [(32, 288), (288, 32), (24, 24), (32, 40)])
+@pytest.mark.parametrize("decay", [0, 6], ids=["alike", "a millionth of the largest"])
+def test_the_iterations_of_newton_and_schulz_by_whatever_products(shape, decay):
+    matrix = gradients(shape) * torch.logspace(0, -decay, shape[1])
+    singular = torch.linalg.svdvals(matrix.double()) / matrix.double().norm()
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ITERATIONS):
+        singular = a * singular + b * singular**3 + c * singular**5
+    found = torch.linalg.svdvals(orthogonal(matrix).double())
+    assert torch.allclose(found, singular.sort(descending=True).values, atol=1e-3)
 
 
 def test_no_gradient_no_step():

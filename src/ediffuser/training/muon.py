@@ -15,6 +15,8 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of x, x^3 and x^5 that drive singular values up to 1 to about 1 in few iterations."""
 ITERATIONS = 5
 STEP_RMS = 0.2
+WIDE = 2
+"""Columns over rows from which products of the small X X^T alone are the fewer operations."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -65,13 +67,31 @@ def orthogonal(matrix: Tensor) -> Tensor:
     Args:
         matrix: Shape (M, N), float32 on a CPU; on a GPU the products may be those of bf16.
     """
-    a, b, c = NEWTON_SCHULZ
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / x.norm().clamp(min=1e-12)
+    x = (_iterated_by_gram if x.shape[1] > WIDE * x.shape[0] else _iterated)(x)
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
+def _iterated(x: Tensor) -> Tensor:
+    a, b, c = NEWTON_SCHULZ
     for _ in range(ITERATIONS):
         square = x @ x.T
         x = a * x + torch.addmm(square, square, square, beta=b, alpha=c) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return x
+
+
+def _iterated_by_gram(x: Tensor) -> Tensor:
+    """The same of a wide matrix: each iteration multiplies it by a polynomial of X X^T, and those all commute."""
+    a, b, c = NEWTON_SCHULZ
+    gram, product = x @ x.T, None
+    for _ in range(ITERATIONS):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product = factor if product is None else factor @ product
+        gram = factor @ gram @ factor
+    assert product is not None
+    return product @ x
 
 
 def _muon(gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> Tensor:
