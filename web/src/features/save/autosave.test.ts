@@ -45,6 +45,17 @@ it("brings picture, edits, history, settings and run back", async () => {
   expect(get().edits).toEqual([]);
 });
 
+it("has a setting that was unknown when the work was kept as a new page has it", async () => {
+  const { settings } = get();
+  const { detail: _, ...older } = settings;
+  set({ settings: { ...older, feather: 9 } as typeof settings });
+  await save();
+  forget();
+  set({ settings });
+  await restore();
+  expect(get().settings).toEqual({ ...settings, feather: 9 });
+});
+
 it("keeps the files that undo may need, and no others", async () => {
   rebase("b", []);
   await save();
