@@ -47,8 +47,9 @@ it("brings picture, edits, history, settings and run back", async () => {
 
 it("has a setting that was unknown when the work was kept as a new page has it", async () => {
   const { settings } = get();
-  const { detail: _, ...older } = settings;
-  set({ settings: { ...older, feather: 9 } as typeof settings });
+  const older: Partial<typeof settings> = { ...settings, feather: 9 };
+  delete older.detail;
+  set({ settings: older as typeof settings });
   await save();
   forget();
   set({ settings });
