@@ -24,7 +24,7 @@ BLOCK = 12
 """Side of a block in the model's cells; a multiple of 3. Blocks lie half a side apart."""
 BLUR = 2.0
 """What is finer than this standard deviation, in cells, is detail; the rest is a block's look."""
-CANDIDATES, BEST = 2000, 4
+CANDIDATES, BEST = 1000, 4
 """Blocks of the photo that are compared at random, and of how many of the best one is drawn."""
 FAINT = 1e-3
 """Energy of detail that hardly anybody sees: two grey levels in each colour, as numbers in [-1, 1]."""
@@ -98,9 +98,9 @@ def lent_detail(square: Square, seed: int) -> np.ndarray:
         mine, its = within(common, part).window, within(common, to)
         start = _box(loan.from_top, loan.from_left, side, crop, scale)
         source = Box(start.top + its.top, start.left + its.left, start.top + its.bottom, start.left + its.right)
-        near, far = _enlarged(cells, crop, source), _enlarged(smooth, crop, source)
-        fine = square.pixels[source.window][..., :3] / 127.5 - 1 - near
-        total[mine] += window[its.window] * loan.trust * (fine + loan.coarse * (near - far))
+        rest = _enlarged(torch.lerp(cells, smooth, loan.coarse), crop, source)
+        fine = square.pixels[source.window][..., :3] / np.float32(127.5) - 1 - rest
+        total[mine] += window[its.window] * loan.trust * fine
         weight[mine] += window[its.window] ** 2
     return total / np.sqrt(weight)
 
@@ -109,47 +109,87 @@ def loans(square: Square, rng: np.random.Generator) -> Iterator[Loan]:
     """Which block lends its detail to which place, those beside the known picture first."""
     if square.known.shape[-1] < BLOCK:
         return
-    seen = 1 - square.hole
-    cells = _without_hole(square)
-    smooth, own = _blurred(cells), square.painted - _blurred(square.painted)
+    seen, cells = 1 - square.hole, _without_hole(square)
+    smooth = _blurred(cells)
     detail = (cells - smooth) * seen
-    tops, lefts = _some_blocks(square, rng)
-    if not len(tops):
+    lenders = _Lenders.some(square, smooth, detail, rng)
+    if not len(lenders.tops):
         return
-    energy = (detail**2).sum(0, keepdim=True)
-    expected = _blurred(spread((energy * seen)[None], seen[None])[0], BLOCK / 4)
-    lenders = _blocks(detail)[:, tops, lefts].permute(1, 0, 2, 3).flatten(1)
-    lender_squares = lenders**2
-    their_look, their_energy = _thirds(smooth)[:, tops, lefts], _thirds(energy)[:, tops, lefts]
-    # 0 for a texture, which has as much in each ninth; 2 for a line, which crosses three of them.
-    lumps = (their_energy + FAINT).var(0, unbiased=False) / (their_energy + FAINT).mean(0) ** 2
-    look, wanted = _thirds(_blurred(torch.where(square.inside > 0, square.painted, cells))), _thirds(expected)
-    own_energy = _blocks((own**2).sum(0, keepdim=True) * square.inside).sum((0, -2, -1))
-    own_energy = own_energy / _blocks(square.inside).sum((0, -2, -1)).clamp(min=1)
+    look = _ninths(_blurred(torch.where(square.inside > 0, square.painted, cells)))
+    wanted = _ninths(_blurred(spread(_energy(detail)[None], seen[None])[0], BLOCK / 4))
+    own = _inside_mean(_energy(square.painted - _blurred(square.painted)), square.inside)
     there, lent = seen.clone(), detail.clone()
     for top, left in _places(square.inside, seen):
         block = np.s_[:, top : top + BLOCK, left : left + BLOCK]
-        where, what = there[block].expand_as(lent[block]).flatten(), lent[block].flatten()
-        misfit = lender_squares @ where - 2 * lenders @ (where * what) + what.square() @ where
-        apart = (their_look - look[:, top, left, None]).square().mean(0) * 3
-        uneven = look[:, top, left].view(9, 3).var(0, unbiased=False).sum()
-        ratio = torch.log((their_energy + FAINT) / (wanted[:, top, left, None] + FAINT))
-        doubt = (apart + uneven / 2) / (their_energy.mean(0) + FAINT) + ratio.square().mean(0) / 8 + lumps / 2
-        cost = misfit / there[block].sum().clamp(min=1) / (wanted[:, top, left].mean() + FAINT) + 2 * doubt
-        best = torch.topk(cost, min(BEST, len(cost)), largest=False).indices
+        doubt = lenders.doubt(look[:, top, left], wanted[:, top, left])
+        misfit = lenders.misfit(lent[block], there[block]) / (wanted[:, top, left].mean() + FAINT)
+        best = torch.topk(misfit + 2 * doubt, min(BEST, len(doubt)), largest=False).indices
         chosen = int(best[int(rng.integers(len(best)))])
         # What the model painted of such detail counts: energies of unlike detail add up.
-        missing = 1 - own_energy[top, left] / (their_energy[:, chosen].mean() + 1e-9)
+        missing = 1 - own[top, left] / (lenders.energy[:, chosen].mean() + 1e-9)
         yield Loan(
             top,
             left,
-            int(tops[chosen]),
-            int(lefts[chosen]),
+            int(lenders.tops[chosen]),
+            int(lenders.lefts[chosen]),
             coarse=float(missing.clamp(min=0).sqrt()),
             trust=float(torch.exp(-2 * doubt[chosen] ** 2)),
         )
-        lent[block] = torch.where(there[block] > 0, lent[block], lenders[chosen].view_as(lent[block]))
+        lent[block] = torch.where(there[block] > 0, lent[block], lenders.detail[chosen].view_as(lent[block]))
         there[block] = 1
+
+
+@dataclass(frozen=True)
+class _Lenders:
+    """N blocks of the photo that may lend.
+
+    Attributes:
+        tops, lefts: Their first rows and columns, shape (N,).
+        detail: What they have to lend, shape (N, 3 BLOCK^2).
+        energies: Its energy in each cell, shape (N, BLOCK^2).
+        look: The mean colours of their nine parts, shape (27, N).
+        energy: The energy of these parts' detail, shape (9, N).
+    """
+
+    tops: Tensor
+    lefts: Tensor
+    detail: Tensor
+    energies: Tensor
+    look: Tensor
+    energy: Tensor
+
+    @staticmethod
+    def some(square: Square, smooth: Tensor, detail: Tensor, rng: np.random.Generator) -> "_Lenders":
+        """Blocks in the photo, drawn at random, that keep one cell away from the hole."""
+        shut = torch.maximum(with_ring(square.hole[None])[0], _beyond(square))
+        tops, lefts = torch.nonzero(_blocks(shut).amax((0, -2, -1)) == 0, as_tuple=True)
+        some = torch.from_numpy(rng.permutation(len(tops))[:CANDIDATES])
+        tops, lefts = tops[some], lefts[some]
+        energy = _energy(detail)
+        return _Lenders(
+            tops,
+            lefts,
+            _blocks(detail)[:, tops, lefts].transpose(0, 1).flatten(1),
+            _blocks(energy)[:, tops, lefts].transpose(0, 1).flatten(1),
+            _ninths(smooth)[:, tops, lefts],
+            _ninths(energy)[:, tops, lefts],
+        )
+
+    def doubt(self, look: Tensor, wanted: Tensor) -> Tensor:
+        """How unlike each block is to a place with a look (27,), and detail (9,) expected there; shape (N,)."""
+        energy = self.energy + FAINT
+        apart = 3 * (self.look - look[:, None]).square().mean(0)
+        uneven = look.view(9, 3).var(0, unbiased=False).sum()
+        ratio = torch.log(energy / (wanted[:, None] + FAINT))
+        # 0 for a texture, which has as much in each ninth; 2 for a line, which crosses three of them.
+        lumps = energy.var(0, unbiased=False) / energy.mean(0) ** 2
+        return (apart + uneven / 2) / energy.mean(0) + ratio.square().mean(0) / 8 + lumps / 2
+
+    def misfit(self, what: Tensor, where: Tensor) -> Tensor:
+        """The mean square difference from what lies in a place already, (3, BLOCK, BLOCK), where it does; (N,)."""
+        there = where.expand_as(what) * what
+        square = self.energies @ where.flatten() - 2 * self.detail @ there.flatten() + (there * what).sum()
+        return square / where.sum().clamp(min=1)
 
 
 def _places(inside: Tensor, seen: Tensor) -> list[tuple[int, int]]:
@@ -161,17 +201,8 @@ def _places(inside: Tensor, seen: Tensor) -> list[tuple[int, int]]:
         for top in range(int(rows[0]) - half, int(rows[-1]) + 1, half)
         for left in range(int(columns[0]) - half, int(columns[-1]) + 1, half)
     )
-    covered, known = _blocks(inside).amax((0, -2, -1)), _blocks(seen).mean((0, -2, -1))
+    covered, known = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (inside, seen))
     return sorted((place for place in grid if covered[place] > 0), key=lambda place: -float(known[place]))
-
-
-def _some_blocks(square: Square, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """First rows and columns of blocks in the photo that keep one cell away from the hole."""
-    shut = torch.maximum(with_ring(square.hole[None])[0], _beyond(square))
-    free = _blocks(shut).amax((0, -2, -1)) == 0
-    tops, lefts = torch.nonzero(free, as_tuple=True)
-    some = torch.from_numpy(rng.permutation(len(tops))[:CANDIDATES])
-    return tops[some], lefts[some]
 
 
 def _beyond(square: Square) -> Tensor:
@@ -200,12 +231,22 @@ def _blocks(cells: Tensor) -> Tensor:
     return cells.unfold(1, BLOCK, 1).unfold(2, BLOCK, 1)
 
 
-def _thirds(cells: Tensor) -> Tensor:
+def _ninths(cells: Tensor) -> Tensor:
     """The means of each block's nine parts, shape (9 C, r - BLOCK + 1, r - BLOCK + 1)."""
     part, count = BLOCK // 3, cells.shape[-1] - BLOCK + 1
     means = functional.avg_pool2d(cells[None], part, stride=1)[0]
     starts = range(0, BLOCK, part)
     return torch.cat([means[:, top : top + count, left : left + count] for top in starts for left in starts])
+
+
+def _energy(cells: Tensor) -> Tensor:
+    return cells.square().sum(0, keepdim=True)
+
+
+def _inside_mean(cells: Tensor, inside: Tensor) -> Tensor:
+    """Each block's mean over what was painted, shape (r - BLOCK + 1, r - BLOCK + 1)."""
+    total, count = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (cells * inside, inside))
+    return total / count.clamp(min=1e-6)
 
 
 def _box(top: int, left: int, side: int, crop: Crop, scale: float) -> Box:
