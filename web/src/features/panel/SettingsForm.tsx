@@ -31,6 +31,11 @@ function Feather() {
   );
 }
 
+function Detail() {
+  const detail = useStore((state) => state.settings.detail);
+  return <Toggle label={strings.panel.detail} hint={strings.panel.detailHint} on={detail} onChange={(value) => configure({ detail: value })} />;
+}
+
 function samplerOf(catalogue: Catalogue) {
   const info = catalogue.samplers.find((one) => one.kind === catalogue.sampler?.kind) ?? null;
   const all = info ? fields(info.json_schema) : [];
@@ -59,7 +64,7 @@ function SamplerChoice({ catalogue }: { catalogue: Catalogue }) {
 }
 
 function Advanced({ catalogue }: { catalogue: Catalogue }) {
-  const { context, detail } = useStore((state) => state.settings);
+  const context = useStore((state) => state.settings.context);
   const { sampler } = catalogue;
   return (
     <details className="advanced">
@@ -71,7 +76,6 @@ function Advanced({ catalogue }: { catalogue: Catalogue }) {
         ))}
         <NumberField label={strings.panel.context} value={context} least={1} most={64} step="any" nullable placeholder={strings.panel.automatic}
           hint={strings.panel.contextHint} onChange={(value) => configure({ context: value })} />
-        <Toggle label={strings.panel.detail} hint={strings.panel.detailHint} on={detail} onChange={(value) => configure({ detail: value })} />
       </div>
     </details>
   );
@@ -96,6 +100,7 @@ export function SettingsForm() {
       {catalogue ? <SamplerChoice catalogue={catalogue} /> : null}
       <Seed />
       <Feather />
+      <Detail />
       {catalogue ? <Advanced catalogue={catalogue} /> : null}
     </div>
   );
