@@ -115,25 +115,27 @@ def loans(square: Square, rng: np.random.Generator) -> Iterator[Loan]:
     lenders = _Lenders.some(square, smooth, detail, rng)
     if not len(lenders.tops):
         return
-    look = _ninths(_blurred(torch.where(square.inside > 0, square.painted, cells)))
-    wanted = _ninths(_blurred(spread(_energy(detail)[None], seen[None])[0], BLOCK / 4))
-    own = _inside_mean(_energy(square.painted - _blurred(square.painted)), square.inside)
+    places = _places(square.inside, seen)
+    tops, lefts = torch.tensor(places).T
+    look = _ninths(_blurred(torch.where(square.inside > 0, square.painted, cells)))[:, tops, lefts].T
+    wanted = _ninths(_blurred(spread(_energy(detail)[None], seen[None])[0], BLOCK / 4))[:, tops, lefts].T
+    own = _inside_mean(_energy(square.painted - _blurred(square.painted)), square.inside)[tops, lefts]
+    doubts = lenders.doubts(look, wanted)
     there, lent = seen.clone(), detail.clone()
-    for top, left in _places(square.inside, seen):
+    for number, (top, left) in enumerate(places):
         block = np.s_[:, top : top + BLOCK, left : left + BLOCK]
-        doubt = lenders.doubt(look[:, top, left], wanted[:, top, left])
-        misfit = lenders.misfit(lent[block], there[block]) / (wanted[:, top, left].mean() + FAINT)
-        best = torch.topk(misfit + 2 * doubt, min(BEST, len(doubt)), largest=False).indices
+        misfit = lenders.misfit(lent[block], there[block]) / (wanted[number].mean() + FAINT)
+        best = torch.topk(misfit + 2 * doubts[number], min(BEST, len(misfit)), largest=False).indices
         chosen = int(best[int(rng.integers(len(best)))])
         # What the model painted of such detail counts: energies of unlike detail add up.
-        missing = 1 - own[top, left] / (lenders.energy[:, chosen].mean() + 1e-9)
+        missing = 1 - own[number] / (lenders.energy[chosen].mean() + 1e-9)
         yield Loan(
             top,
             left,
             int(lenders.tops[chosen]),
             int(lenders.lefts[chosen]),
             coarse=float(missing.clamp(min=0).sqrt()),
-            trust=float(torch.exp(-2 * doubt[chosen] ** 2)),
+            trust=float(torch.exp(-2 * doubts[number, chosen] ** 2)),
         )
         lent[block] = torch.where(there[block] > 0, lent[block], lenders.detail[chosen].view_as(lent[block]))
         there[block] = 1
@@ -147,8 +149,8 @@ class _Lenders:
         tops, lefts: Their first rows and columns, shape (N,).
         detail: What they have to lend, shape (N, 3 BLOCK^2).
         energies: Its energy in each cell, shape (N, BLOCK^2).
-        look: The mean colours of their nine parts, shape (27, N).
-        energy: The energy of these parts' detail, shape (9, N).
+        look: The mean colours of their nine parts, shape (N, 27).
+        energy: The energy of these parts' detail, shape (N, 9).
     """
 
     tops: Tensor
@@ -171,19 +173,19 @@ class _Lenders:
             lefts,
             _blocks(detail)[:, tops, lefts].transpose(0, 1).flatten(1),
             _blocks(energy)[:, tops, lefts].transpose(0, 1).flatten(1),
-            _ninths(smooth)[:, tops, lefts],
-            _ninths(energy)[:, tops, lefts],
+            _ninths(smooth)[:, tops, lefts].T,
+            _ninths(energy)[:, tops, lefts].T,
         )
 
-    def doubt(self, look: Tensor, wanted: Tensor) -> Tensor:
-        """How unlike each block is to a place with a look (27,), and detail (9,) expected there; shape (N,)."""
+    def doubts(self, look: Tensor, wanted: Tensor) -> Tensor:
+        """How unlike each block is to places with a look (P, 27), and detail (P, 9) expected there; shape (P, N)."""
         energy = self.energy + FAINT
-        apart = 3 * (self.look - look[:, None]).square().mean(0)
-        uneven = look.view(9, 3).var(0, unbiased=False).sum()
-        ratio = torch.log(energy / (wanted[:, None] + FAINT))
+        apart = _square_distances(look, self.look) / 9
+        uneven = look.view(-1, 9, 3).var(1, unbiased=False).sum(1)
+        ratio = _square_distances(torch.log(wanted + FAINT), torch.log(energy)) / 9
         # 0 for a texture, which has as much in each ninth; 2 for a line, which crosses three of them.
-        lumps = energy.var(0, unbiased=False) / energy.mean(0) ** 2
-        return (apart + uneven / 2) / energy.mean(0) + ratio.square().mean(0) / 8 + lumps / 2
+        lumps = energy.var(1, unbiased=False) / energy.mean(1) ** 2
+        return (apart + uneven[:, None] / 2) / energy.mean(1) + ratio / 8 + lumps / 2
 
     def misfit(self, what: Tensor, where: Tensor) -> Tensor:
         """The mean square difference from what lies in a place already, (3, BLOCK, BLOCK), where it does; (N,)."""
@@ -241,6 +243,12 @@ def _ninths(cells: Tensor) -> Tensor:
 
 def _energy(cells: Tensor) -> Tensor:
     return cells.square().sum(0, keepdim=True)
+
+
+def _square_distances(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Between rows, (P, D) and (N, D): shape (P, N)."""
+    square = ours.square().sum(1)[:, None] + theirs.square().sum(1) - 2 * ours @ theirs.T
+    return square.clamp(min=0)
 
 
 def _inside_mean(cells: Tensor, inside: Tensor) -> Tensor:
