@@ -57,6 +57,28 @@ def test_what_the_model_painted_itself_is_not_lent_again() -> None:
     assert own < 0.3 * plain
 
 
+def test_more_detail_than_the_photo_has_is_taken_away() -> None:
+    """A sky with the faintest grain, into which a model has painted shreds."""
+    photo, hole = noise(64, spread=1, mean=180), disc(64, 11, 32, 32)
+    given = square(photo, hole)
+    shreds = torch.where(given.inside > 0, to_cells(noise(64, 5, 8, 180), given.crop, RESOLUTION), given.known)
+    given = dataclasses.replace(given, painted=shreds)
+    before = shreds.permute(1, 2, 0).numpy()[given.crop.part.window]
+    after = before + lent_detail(given, 0)
+    painted = hole[given.crop.part.window]
+    assert 127.5 * before[painted].std() > 7
+    assert 127.5 * after[painted].std() < 3.5  # what is left is coarser than two cells
+
+
+def test_an_edge_that_the_model_painted_stays() -> None:
+    photo, hole = noise(128, spread=1, mean=180), disc(128, 22, 64, 64)
+    given = square(photo, hole)
+    painted = given.painted.clone()
+    painted[:, :, 32:] = torch.where(given.inside[:, :, 32:] > 0, -0.8, painted[:, :, 32:])
+    given = dataclasses.replace(given, painted=painted)
+    assert np.abs(in_hole(lent_detail(given, 0), given, hole)).max() < 13  # a twelfth of the edge
+
+
 def test_a_plain_photo_lends_nothing() -> None:
     photo, hole = np.full((200, 200, 3), 90, np.uint8), disc(200, 40, 100, 100)
     given = square(photo, hole)

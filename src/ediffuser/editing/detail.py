@@ -3,7 +3,8 @@
 A model paints at its own resolution. Brought to the photo's, grass, gravel or grain come out too smooth. Blocks of the
 photo that look like what was painted lend what is finer than that: their detail is added to the painted colours, block
 beside block, fitting what lies around (texture quilting: Efros & Freeman 2001), blended so that its contrast stays
-(Heitz & Neyret 2018). Where nothing in the photo looks alike, little is added or nothing: an edge is the model's alone.
+(Heitz & Neyret 2018). Detail that the model painted and such blocks do not have, shreds in a sky, is damped. Where
+nothing in the photo looks alike, little is changed or nothing: an edge is the model's alone.
 """
 
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ class Loan:
         top, left: First row and column of the place.
         from_top, from_left: Those of the block.
         coarse: How much of what the cells can show is lent; the model may have painted such detail itself.
-        trust: How much of all is lent: 1 where the block looks like the place, towards 0 where it does not.
+        kept: How much of the detail that the model painted is kept: less than 1 where it is more than the block's.
+        trust: How much of all this is done: 1 where the block looks like the place, towards 0 where it does not.
     """
 
     top: int
@@ -67,6 +69,7 @@ class Loan:
     from_top: int
     from_left: int
     coarse: float
+    kept: float
     trust: float
 
 
@@ -84,13 +87,17 @@ def lent_detail(square: Square, seed: int) -> np.ndarray:
     crop, part = square.crop, square.crop.part
     scale = crop.side / square.known.shape[-1]
     side = int(BLOCK * scale)
-    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side, dtype=np.float32) ** 2
-    window = np.outer(ramp, ramp)[..., None]
+    window = _window(side)[..., None]
+    cell_window = _window(BLOCK)
+    taken, covered = torch.zeros_like(square.inside), torch.full_like(square.inside, 1e-6)
     total = np.zeros((part.height, part.width, 3), np.float32)
     weight = np.full((part.height, part.width, 1), 1e-6, np.float32)
     cells = _without_hole(square)
     smooth = _blurred(cells)
     for loan in loans(square, np.random.default_rng(seed)):
+        place = np.s_[:, loan.top : loan.top + BLOCK, loan.left : loan.left + BLOCK]
+        taken[place] += torch.from_numpy(cell_window) * loan.trust * (1 - loan.kept)
+        covered[place] += torch.from_numpy(cell_window)
         to = _box(loan.top, loan.left, side, crop, scale)
         common = common_box(to, part)
         if not common.height or not common.width:
@@ -102,7 +109,8 @@ def lent_detail(square: Square, seed: int) -> np.ndarray:
         fine = square.pixels[source.window][..., :3] / np.float32(127.5) - 1 - rest
         total[mine] += window[its.window] * loan.trust * fine
         weight[mine] += window[its.window] ** 2
-    return total / np.sqrt(weight)
+    too_much = (square.painted - _blurred(square.painted)) * taken / covered
+    return total / np.sqrt(weight) - _enlarged(too_much, crop, part)
 
 
 def loans(square: Square, rng: np.random.Generator) -> Iterator[Loan]:
@@ -128,13 +136,14 @@ def loans(square: Square, rng: np.random.Generator) -> Iterator[Loan]:
         best = torch.topk(misfit + 2 * doubts[number], min(BEST, len(misfit)), largest=False).indices
         chosen = int(best[int(rng.integers(len(best)))])
         # What the model painted of such detail counts: energies of unlike detail add up.
-        missing = 1 - own[number] / (lenders.energy[chosen].mean() + 1e-9)
+        share = lenders.energy[chosen].mean() / (own[number] + 1e-9)
         yield Loan(
             top,
             left,
             int(lenders.tops[chosen]),
             int(lenders.lefts[chosen]),
-            coarse=float(missing.clamp(min=0).sqrt()),
+            coarse=float((1 - 1 / (share + 1e-9)).clamp(min=0).sqrt()),
+            kept=float(share.clamp(max=1).sqrt()),
             trust=float(torch.exp(-2 * doubts[number, chosen] ** 2)),
         )
         lent[block] = torch.where(there[block] > 0, lent[block], lenders.detail[chosen].view_as(lent[block]))
@@ -255,6 +264,12 @@ def _inside_mean(cells: Tensor, inside: Tensor) -> Tensor:
     """Each block's mean over what was painted, shape (r - BLOCK + 1, r - BLOCK + 1)."""
     total, count = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (cells * inside, inside))
     return total / count.clamp(min=1e-6)
+
+
+def _window(side: int) -> np.ndarray:
+    """Weights of a block that overlaps its neighbours by half, float32, shape (side, side)."""
+    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side, dtype=np.float32) ** 2
+    return np.outer(ramp, ramp)
 
 
 def _box(top: int, left: int, side: int, crop: Crop, scale: float) -> Box:
