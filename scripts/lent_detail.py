@@ -2,9 +2,9 @@
 
     python scripts/lent_detail.py faces-128 --out out/lent-detail
 
-The photos are those that scikit-image ships, with fixed holes, painted as the editor does. Prints ST-LPIPS of each fill
-in a window of the photo's own pixels, with the time that lending takes, and writes comparison.png. "smooth" for the
-model paints no more than the surrounding colours, spread: a fill without any detail.
+The photos are those that scikit-image ships and two of examples/, with fixed holes, painted as the editor does. Prints
+ST-LPIPS of each fill in a window of the photo's own pixels, and writes comparison.png. "smooth" for the model paints no
+more than the surrounding colours, spread: a fill without any detail, and the seconds are then what lending takes.
 """
 
 import time
@@ -17,6 +17,7 @@ import skimage.data
 import torch
 import tyro
 from PIL import Image
+from scipy import stats
 from torch import Tensor
 from tyro.conf import Positional
 
@@ -68,7 +69,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Found:
-    """One hole: distances without and with detail, what lending took, and the pictures, shape (3, s, s)."""
+    """One hole: distances without and with detail, how much longer it took, and the pictures, shape (3, s, s)."""
 
     name: str
     without: float
@@ -86,8 +87,9 @@ def main(options: Options) -> None:
         of_photo = [each for each in found if each.name == name]
         print(row(name, of_photo))
     print(row("mean", found))
-    change = np.array([each.with_detail - each.without for each in found])
-    print(f"mean change {change.mean():.4f} ± {1.96 * change.std(ddof=1) / len(change) ** 0.5:.4f} (95 %)")
+    changes = [np.mean([each.with_detail - each.without for each in found if each.name == name]) for name in PHOTOS]
+    half = stats.t.ppf(0.975, len(changes) - 1) * np.std(changes, ddof=1) / len(changes) ** 0.5
+    print(f"mean change {np.mean(changes):.4f} ± {half:.4f} (95 %, over photos)")
     options.out.mkdir(parents=True, exist_ok=True)
     shown = [next(each for each in found if each.name == name) for name in PHOTOS]
     sheet = picture_grid([each.pictures for each in shown], ["photo", "without", "with"], list(PHOTOS))

@@ -86,6 +86,24 @@ def test_inpaint_writes_variations_that_keep_every_pixel_outside_the_hole(folder
     assert not (results[1] == results[2]).all()
 
 
+def test_the_photo_lends_a_hole_its_texture_unless_told_not_to(tmp_path):
+    channels = 3 + Inpainting().condition_channels
+    network = UNetConfig(resolution=64, in_channels=channels, widths=(8,), blocks=(1,), norm_groups=4, patch=4)
+    config = ModelConfig(network=network, schedule=CosineBetas(), task=Inpainting())
+    write_checkpoint(tmp_path / "model", model_files(config, network.build()))
+    options = ["--model", tmp_path / "model", "--steps", 2]
+    hole = np.zeros((80, 120), np.uint8)
+    hole[36:42, 60:68] = 255
+    Image.fromarray(np.random.default_rng(1).integers(100, 156, (80, 120, 3), np.uint8)).save(tmp_path / "grain.png")
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    given = [tmp_path / "grain.png", tmp_path / "mask.png"]
+    assert run("inpaint", *given, "-o", tmp_path / "with.png", *options) == 0
+    assert run("inpaint", *given, "-o", tmp_path / "without.png", *options, "--no-detail") == 0
+    photo, lent, plain = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("grain", "with", "without"))
+    assert (lent[hole == 0] == photo[hole == 0]).all()
+    assert (lent[hole > 0] != plain[hole > 0]).any()
+
+
 def test_inpaint_grows_the_hole_and_softens_its_edge(folder, tmp_path):
     arguments = ["--model", folder / "inpaint", "--steps", 2, "--grow", 3, "--feather", 4]
     assert run("inpaint", folder / "photo.png", folder / "mask.png", "-o", tmp_path / "out.png", *arguments) == 0

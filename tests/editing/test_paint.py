@@ -9,6 +9,7 @@ from ediffuser.editing import Photo, inpaint_variations, plan_crops
 from ediffuser.editing.paint import INDICES_PER_CROP, Plan, matched, paint, to_cells
 from ediffuser.editing.resample import enlarge, shrink
 from ediffuser.editing.seam import match, with_ring
+from ediffuser.tasks.smooth_fill import smooth_fill
 
 
 def painted_noise(images, holes, indices):
@@ -73,18 +74,52 @@ def test_one_by_one_like_the_plain_loop(seed):
         assert np.array_equal(patch, expected[variation][plan.box.window])
 
 
-@pytest.mark.parametrize("seed", range(0, 40, 2))
-def test_lent_detail_changes_the_hole_alone_and_never_shows_what_is_hidden(seed):
-    photo, hole, _, options = scene(seed)
-    resolution = 32
-    plan = Plan(photo.pixels, hole, resolution, detail=True, **options)
-    patch = finished(paint(plan, 1))
-    known = ~hole[plan.box.window]
-    assert np.array_equal(patch[known], photo.pixels[plan.box.window][known])
-    hidden = photo.pixels.copy()
-    hidden[hole, :3] = 255 - hidden[hole, :3]
-    again = finished(paint(Plan(hidden, hole, resolution, detail=True, **options), 1))
-    assert np.array_equal(patch[~known][:, :3], again[~known][:, :3])
+def grainy_scene(seed):
+    """A photo of grain, and a hole of several pieces that a smooth fill is painted into."""
+    random = np.random.default_rng(seed)
+    height, width = (int(side) for side in random.integers(60, 260, 2))
+    photo = random.normal(random.integers(80, 170), 12, (height, width, 4)).round().clip(0, 255).astype(np.uint8)
+    hole = np.zeros((height, width), bool)
+    for _ in range(int(random.integers(1, 4))):
+        top, left = int(random.integers(height - 6)), int(random.integers(width - 6))
+        hole[top : top + int(random.integers(2, 30)), left : left + int(random.integers(2, 30))] = True
+    options = {"context": float(random.choice([2, 4, np.inf])), "most_crops": int(random.choice([1, 4, 16]))}
+    return photo, hole, int(random.choice([32, 50, 64])), options
+
+
+def smoothly(variation):
+    painted = None
+    while True:
+        try:
+            ask = variation.send(painted)
+        except StopIteration as end:
+            return end.value
+        painted = smooth_fill(ask.image[None], ask.hole[None])[0]
+
+
+def test_lent_detail_changes_the_hole_alone_and_never_shows_what_is_hidden():
+    lent = 0
+    for seed in range(20):
+        photo, hole, resolution, options = grainy_scene(seed)
+        plain, plan = (Plan(photo, hole, resolution, detail=detail, **options) for detail in (False, True))
+        patch, known = smoothly(paint(plan, 1)), ~hole[plan.box.window]
+        assert np.array_equal(patch[known], photo[plan.box.window][known])
+        assert np.array_equal(patch[..., 3], photo[plan.box.window][..., 3])
+        hidden = photo.copy()
+        hidden[hole, :3] = 255 - hidden[hole, :3]
+        again = smoothly(paint(Plan(hidden, hole, resolution, detail=True, **options), 1))
+        assert np.array_equal(patch[..., :3][~known], again[..., :3][~known])
+        lent += not np.array_equal(patch, smoothly(paint(plain, 1)))
+    assert lent >= 16
+
+
+def test_the_seed_too_decides_what_is_lent():
+    photo, hole, resolution, options = grainy_scene(3)
+    patches = [
+        smoothly(paint(Plan(photo, hole, resolution, detail=True, seed=seed, **options), 0)) for seed in (0, 0, 1)
+    ]
+    assert np.array_equal(patches[0], patches[1])
+    assert not np.array_equal(patches[0], patches[2])
 
 
 def finished(variation):
@@ -97,7 +132,7 @@ def finished(variation):
         painted = painted_noise(ask.image[None], ask.hole[None], [ask.index])[0]
 
 
-def test_a_preview_is_what_would_be_pasted():
+def test_a_preview_is_what_would_be_pasted_but_for_lent_detail():
     photo, hole, resolution, options = scene(3)
     plan = Plan(photo.pixels, hole, resolution, **options)
     asks = [plan.ask(0, variation, None) for variation in range(3)]

@@ -94,7 +94,7 @@ def photo_pixels(width=40, height=30):
     return np.stack([x * 3 % 256, y * 5 % 256, (x + y) * 2 % 256], axis=-1).astype(np.uint8)
 
 
-def expected_patches(pixels, hole, seed, variations, resolution=8):
+def expected_patches(pixels, hole, seed, variations, resolution=8, detail=True):
     """What the stub paints for a job that is alone."""
 
     def fill(images, holes, first_index):
@@ -102,7 +102,9 @@ def expected_patches(pixels, hole, seed, variations, resolution=8):
 
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    pictures = inpaint_variations(Photo(pixels), hole, fill, resolution, variations=variations)
+    pictures = inpaint_variations(
+        Photo(pixels), hole, fill, resolution, variations=variations, detail=detail, seed=seed
+    )
     return [picture.pixels[window] for picture in pictures]
 
 

@@ -113,6 +113,22 @@ def test_jobs_that_share_batches_are_painted_as_if_alone(data, rows, hole):
     assert len({(report.job, report.variation) for report in of_kind(reports, Finished)}) == 9
 
 
+def test_a_job_gets_the_photos_texture_or_does_not_as_it_asks(data):
+    grain = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    hole = np.zeros((90, 120), bool)
+    hole[40:50, 50:62] = True
+    found = {}
+    for detail in (True, False):
+        job = f"job-{detail}"
+        with worker(data, StubPainter(replace(STUB, resolution=64), 2)) as pipe:
+            image = add_image(data, grain, "g" if detail else "h")
+            pipe.send(run_of(data, job, hole, image=image, seed=7, detail=detail))
+            heard(pipe, 2)
+        found[detail] = patches(data, job, range(2))
+        assert same(found[detail], expected_patches(grain, hole, 7, 2, resolution=64, detail=detail))
+    assert not same(found[True], found[False])
+
+
 def test_what_is_finished_is_not_painted_again(data):
     with worker(data, StubPainter(STUB, 4)) as pipe:
         pipe.send(run_of(data, "job", variations=3, finished=(0, 2)))

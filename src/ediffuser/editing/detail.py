@@ -2,17 +2,19 @@
 
 A model paints at its own resolution. Brought to the photo's, grass, gravel or grain come out too smooth. Blocks of the
 photo that look like what was painted lend what is finer than that: their detail is added to the painted colours, block
-beside block, fitting what lies around (texture quilting: Efros & Freeman 2001), blended so that its contrast stays
-(Heitz & Neyret 2018). Detail that the model painted and such blocks do not have, shreds in a sky, is damped. Where
-nothing in the photo looks alike, little is changed or nothing: an edge is the model's alone.
+beside block, fitting what lies around (texture quilting: Efros & Freeman 2001), with the contrast that it has there.
+Detail that the model painted and such blocks do not have, shreds in a sky, is damped. Where nothing in the photo looks
+alike, little is changed or nothing: an edge is the model's alone.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,7 +33,7 @@ FAINT = 1e-3
 """Energy of detail that hardly anybody sees: two grey levels in each colour, as numbers in [-1, 1]."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Square:
     """A square of a photo as the model sees it, and what was painted in it.
 
@@ -40,8 +42,8 @@ class Square:
         crop: Where the square lies.
         known: The square's cells in [-1, 1], shape (3, r, r); what is in the hole does not matter.
         hole: 1 in cells that hold a pixel of the hole, shape (1, r, r).
-        inside: 1 in the part of the hole that was painted, shape (1, r, r).
-        painted: The square with that part painted, in [-1, 1], shape (3, r, r).
+        inside: 1 in the part of the hole that is painted now, shape (1, r, r).
+        painted: The square with all of its hole painted, now or before, in [-1, 1], shape (3, r, r).
     """
 
     pixels: np.ndarray
@@ -50,6 +52,21 @@ class Square:
     hole: Tensor
     inside: Tensor
     painted: Tensor
+
+    @cached_property
+    def cells(self) -> Tensor:
+        """The known cells, smoothly continued into the hole."""
+        return smooth_fill((self.known * (1 - self.hole))[None], self.hole[None])[0]
+
+    @cached_property
+    def smooth(self) -> Tensor:
+        """The same without detail."""
+        return _blurred(self.cells)
+
+    @cached_property
+    def painted_detail(self) -> Tensor:
+        """What of the painted square is detail."""
+        return self.painted - _blurred(self.painted)
 
 
 @dataclass(frozen=True)
@@ -73,78 +90,116 @@ class Loan:
     trust: float
 
 
-def lent_detail(square: Square, seed: int) -> np.ndarray:
+def lent_detail(square: Square, seed: tuple[int, int]) -> np.ndarray:
     """The detail for the part of a photo that a square paints.
 
     Args:
         square: The square, painted.
-        seed: Of the choice among blocks.
+        seed: Of the choice among blocks: a picture's seed and index.
 
     Returns:
-        What is to be added to the enlarged cells: float32, shape (part.height, part.width, 3), in the units of cells;
-        zeros where no block of the photo is free of the hole.
+        What is to be added to the enlarged cells, in their units: float32, shape (part.height, part.width, 3), or
+        (1, 1, 3) of zeros where no block of the photo is free of the hole.
     """
     crop, part = square.crop, square.crop.part
     scale = crop.side / square.known.shape[-1]
-    side = int(BLOCK * scale)
-    window = _window(side)[..., None]
-    cell_window = _window(BLOCK)
+    lent = list(loans(square, np.random.default_rng(seed)))
+    if not lent:
+        return np.zeros((1, 1, 3), np.float32)
+    quilt = _Quilt(part, int(BLOCK * scale))
+    for loan in lent:
+        place, start = (
+            _box(*corner, crop, scale) for corner in ((loan.top, loan.left), (loan.from_top, loan.from_left))
+        )
+        common = within(common_box(place, part), place)
+        if common.height and common.width:
+            source = Box(
+                start.top + common.top, start.left + common.left, start.top + common.bottom, start.left + common.right
+            )
+            rest = _enlarged(torch.lerp(square.cells, square.smooth, loan.coarse), crop, source)
+            fine = square.pixels[source.window][..., :3] / np.float32(127.5) - 1 - rest
+            quilt.add(loan.trust * fine, place, common)
+    total = quilt.sewn()
+    total -= _enlarged(square.painted_detail * _surplus(square, lent), crop, part)
+    return total
+
+
+class _Quilt:
+    """Patches that overlap by half, sewn together."""
+
+    def __init__(self, box: Box, side: int) -> None:
+        self._box, self._side, self._window = box, side, _window(side)
+        self._total = np.zeros((box.height, box.width, 3), np.float32)
+        self._energy = np.zeros((box.height, box.width), np.float32)
+        self._weight = np.full((box.height, box.width), 1e-6, np.float32)
+
+    def add(self, patch: np.ndarray, place: Box, common: Box) -> None:
+        """Adds what a patch has in the part of its place that is given, in the place's coordinates."""
+        row, column = place.top - self._box.top, place.left - self._box.left
+        target = np.s_[row + common.top : row + common.bottom, column + common.left : column + common.right]
+        weight = self._window[common.window]
+        self._total[target] += weight[..., None] * patch
+        self._energy[target] += weight * (patch**2).sum(-1)
+        self._weight[target] += weight
+
+    def sewn(self) -> np.ndarray:
+        """The mean of the patches over each pixel, with the contrast that they have themselves.
+
+        Where neighbours go on with one pattern their mean is that pattern; where they are unlike it is too faint, by up
+        to a half. The energies of both, over half a block, say how much.
+        """
+        mean, energy = self._total, self._energy
+        mean /= self._weight[..., None]
+        energy /= self._weight
+        near = max(1, self._side // 2)
+        wanted = uniform_filter(energy, near, mode="nearest")
+        found = uniform_filter((mean**2).sum(-1), near, mode="nearest")
+        mean *= np.sqrt(wanted / np.maximum(found, 1e-9)).clip(1, 2)[..., None]
+        return mean
+
+
+def _surplus(square: Square, lent: list[Loan]) -> Tensor:
+    """What part of the painted detail is too much, in each cell, shape (1, r, r)."""
+    window = torch.from_numpy(_window(BLOCK))
     taken, covered = torch.zeros_like(square.inside), torch.full_like(square.inside, 1e-6)
-    total = np.zeros((part.height, part.width, 3), np.float32)
-    weight = np.full((part.height, part.width, 1), 1e-6, np.float32)
-    cells = _without_hole(square)
-    smooth = _blurred(cells)
-    for loan in loans(square, np.random.default_rng(seed)):
+    for loan in lent:
         place = np.s_[:, loan.top : loan.top + BLOCK, loan.left : loan.left + BLOCK]
-        taken[place] += torch.from_numpy(cell_window) * loan.trust * (1 - loan.kept)
-        covered[place] += torch.from_numpy(cell_window)
-        to = _box(loan.top, loan.left, side, crop, scale)
-        common = common_box(to, part)
-        if not common.height or not common.width:
-            continue
-        mine, its = within(common, part).window, within(common, to)
-        start = _box(loan.from_top, loan.from_left, side, crop, scale)
-        source = Box(start.top + its.top, start.left + its.left, start.top + its.bottom, start.left + its.right)
-        rest = _enlarged(torch.lerp(cells, smooth, loan.coarse), crop, source)
-        fine = square.pixels[source.window][..., :3] / np.float32(127.5) - 1 - rest
-        total[mine] += window[its.window] * loan.trust * fine
-        weight[mine] += window[its.window] ** 2
-    too_much = (square.painted - _blurred(square.painted)) * taken / covered
-    return total / np.sqrt(weight) - _enlarged(too_much, crop, part)
+        taken[place] += window * loan.trust * (1 - loan.kept)
+        covered[place] += window
+    return taken / covered
 
 
 def loans(square: Square, rng: np.random.Generator) -> Iterator[Loan]:
     """Which block lends its detail to which place, those beside the known picture first."""
     if square.known.shape[-1] < BLOCK:
         return
-    seen, cells = 1 - square.hole, _without_hole(square)
-    smooth = _blurred(cells)
-    detail = (cells - smooth) * seen
-    lenders = _Lenders.some(square, smooth, detail, rng)
+    seen, detail = 1 - square.hole, (square.cells - square.smooth) * (1 - square.hole)
+    lenders = _Lenders.drawn(square, detail, rng)
     if not len(lenders.tops):
         return
-    places = _places(square.inside, seen)
+    places = _places(square)
     tops, lefts = torch.tensor(places).T
-    look = _ninths(_blurred(torch.where(square.inside > 0, square.painted, cells)))[:, tops, lefts].T
+    look = _ninths(_blurred(square.painted))[:, tops, lefts].T
     wanted = _ninths(_blurred(spread(_energy(detail)[None], seen[None])[0], BLOCK / 4))[:, tops, lefts].T
-    own = _inside_mean(_energy(square.painted - _blurred(square.painted)), square.inside)[tops, lefts]
+    own = _inside_mean(_energy(square.painted_detail), square.inside)[tops, lefts]
     doubts = lenders.doubts(look, wanted)
-    there, lent = seen.clone(), detail.clone()
+    there = 1 - square.inside
+    lent = square.painted_detail * there
     for number, (top, left) in enumerate(places):
         block = np.s_[:, top : top + BLOCK, left : left + BLOCK]
         misfit = lenders.misfit(lent[block], there[block]) / (wanted[number].mean() + FAINT)
         best = torch.topk(misfit + 2 * doubts[number], min(BEST, len(misfit)), largest=False).indices
         chosen = int(best[int(rng.integers(len(best)))])
-        # What the model painted of such detail counts: energies of unlike detail add up.
-        share = lenders.energy[chosen].mean() / (own[number] + 1e-9)
+        # Energies of unlike detail add up: what the model painted of such detail counts, and may be too much.
+        ratio = float(own[number]) / (float(lenders.energy[chosen].mean()) + 1e-9)
         yield Loan(
             top,
             left,
             int(lenders.tops[chosen]),
             int(lenders.lefts[chosen]),
-            coarse=float((1 - 1 / (share + 1e-9)).clamp(min=0).sqrt()),
-            kept=float(share.clamp(max=1).sqrt()),
-            trust=float(torch.exp(-2 * doubts[number, chosen] ** 2)),
+            coarse=math.sqrt(max(0, 1 - ratio)),
+            kept=math.sqrt(1 / max(1, ratio)),
+            trust=math.exp(-2 * float(doubts[number, chosen]) ** 2),
         )
         lent[block] = torch.where(there[block] > 0, lent[block], lenders.detail[chosen].view_as(lent[block]))
         there[block] = 1
@@ -170,7 +225,7 @@ class _Lenders:
     energy: Tensor
 
     @staticmethod
-    def some(square: Square, smooth: Tensor, detail: Tensor, rng: np.random.Generator) -> "_Lenders":
+    def drawn(square: Square, detail: Tensor, rng: np.random.Generator) -> "_Lenders":
         """Blocks in the photo, drawn at random, that keep one cell away from the hole."""
         shut = torch.maximum(with_ring(square.hole[None])[0], _beyond(square))
         tops, lefts = torch.nonzero(_blocks(shut).amax((0, -2, -1)) == 0, as_tuple=True)
@@ -182,7 +237,7 @@ class _Lenders:
             lefts,
             _blocks(detail)[:, tops, lefts].transpose(0, 1).flatten(1),
             _blocks(energy)[:, tops, lefts].transpose(0, 1).flatten(1),
-            _ninths(smooth)[:, tops, lefts].T,
+            _ninths(square.smooth)[:, tops, lefts].T,
             _ninths(energy)[:, tops, lefts].T,
         )
 
@@ -203,16 +258,17 @@ class _Lenders:
         return square / where.sum().clamp(min=1)
 
 
-def _places(inside: Tensor, seen: Tensor) -> list[tuple[int, int]]:
-    """Where blocks must lie to cover what was painted twice in each direction; the best known surroundings first."""
+def _places(square: Square) -> list[tuple[int, int]]:
+    """Where blocks must lie to cover what is painted twice in each direction; the best known surroundings first."""
+    inside = square.inside * (1 - _beyond(square))
     side, half = inside.shape[-1], BLOCK // 2
-    rows, columns = (torch.nonzero(inside[0].amax(axis))[:, 0] for axis in (1, 0))
+    rows, columns = (torch.nonzero(square.inside[0].amax(axis))[:, 0] for axis in (1, 0))
     grid = dict.fromkeys(
         (min(max(top, 0), side - BLOCK), min(max(left, 0), side - BLOCK))
         for top in range(int(rows[0]) - half, int(rows[-1]) + 1, half)
         for left in range(int(columns[0]) - half, int(columns[-1]) + 1, half)
     )
-    covered, known = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (inside, seen))
+    covered, known = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (inside, 1 - square.inside))
     return sorted((place for place in grid if covered[place] > 0), key=lambda place: -float(known[place]))
 
 
@@ -225,12 +281,6 @@ def _beyond(square: Square) -> Tensor:
         for start, length in zip((square.crop.top, square.crop.left), square.pixels.shape, strict=False)
     )
     return torch.from_numpy(rows[:, None] | columns[None]).float()[None]
-
-
-def _without_hole(square: Square) -> Tensor:
-    """The known cells, smoothly continued into the hole."""
-    seen = square.known * (1 - square.hole)
-    return smooth_fill(seen[None], square.hole[None])[0]
 
 
 def _blurred(cells: Tensor, sigma: float = BLUR) -> Tensor:
@@ -272,8 +322,9 @@ def _window(side: int) -> np.ndarray:
     return np.outer(ramp, ramp)
 
 
-def _box(top: int, left: int, side: int, crop: Crop, scale: float) -> Box:
-    """Cells of a square as pixels of the photo."""
+def _box(top: int, left: int, crop: Crop, scale: float) -> Box:
+    """A block of a square as pixels of the photo; rounded down, it stays in the square and within a cell of itself."""
+    side = int(BLOCK * scale)
     row, column = crop.top + int(top * scale), crop.left + int(left * scale)
     return Box(row, column, row + side, column + side)
 

@@ -111,6 +111,7 @@ def inpaint_photo(
         most_crops=most_crops,
         frames=frames_for(model.config.framing, photo.pixels, hole) if context is None else (),
         detail=detail,
+        seed=seed,
     )
     return [variation.to_image() for variation in finished]
 
@@ -127,6 +128,7 @@ def inpaint_variations(
     most_crops: int = MOST_CROPS,
     frames: Sequence[Frame] = (),
     detail: bool = False,
+    seed: int = 0,
 ) -> Iterator[Photo]:
     """Paints the hole crop after crop, all variations of a crop in one batch; what is painted is known to later crops.
 
@@ -143,7 +145,8 @@ def inpaint_variations(
         context: See `inpaint_photo`.
         most_crops: Upper bound on the calls of `fill`.
         frames: See `plan_crops`.
-        detail: See `inpaint_photo`.
+        detail: See `inpaint_photo`. Off unless asked for: the result is what `fill` painted, and nothing else.
+        seed: Of what is lent, for each variation together with its index.
 
     Yields:
         The finished pictures, after the last call of `fill`.
@@ -163,6 +166,7 @@ def inpaint_variations(
         feather=feather,
         frames=frames,
         detail=detail,
+        seed=seed,
     )
     for patch in _in_step([paint(plan, variation) for variation in range(variations)], fill):
         pixels = photo.pixels.copy()

@@ -33,6 +33,7 @@ class Ask:
         crop: Where the square lies.
         known: The square as it is, shape (3, r, r).
         inside: 1 in the hole itself, shape (1, r, r).
+        whole: 1 in all of the hole, what earlier squares have painted included, shape (1, r, r).
     """
 
     image: Tensor
@@ -41,6 +42,7 @@ class Ask:
     crop: Crop
     known: Tensor
     inside: Tensor
+    whole: Tensor
 
 
 class Plan:
@@ -57,6 +59,7 @@ class Plan:
         feather: int = 0,
         frames: Sequence[Frame] = (),
         detail: bool = False,
+        seed: int = 0,
     ) -> None:
         """Chooses the squares; see `plan_crops`.
 
@@ -69,6 +72,7 @@ class Plan:
             feather: Width in pixels of the soft edge inside the hole.
             frames: Squares that show the model what it knows.
             detail: Whether the photo lends what the model did not paint: see `detail`.
+            seed: Of the choice of what is lent, together with the noise's index.
         """
         self.resolution = resolution
         self.crops = plan_crops(hole, resolution, context=context, most_crops=most_crops, frames=frames)
@@ -77,7 +81,7 @@ class Plan:
         self._hole = hole[self.box.window].copy()
         self._shared: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         self._first: Tensor | None = None
-        self._detail = detail
+        self._detail, self._seed = detail, seed
         self._weights = edge_weights(hole, self.box, feather) if feather else None
 
     def patch(self) -> np.ndarray:
@@ -86,15 +90,16 @@ class Plan:
 
     def ask(self, number: int, variation: int, patch: np.ndarray | None) -> Ask:
         """What crop `number` looks like once the crops before it are painted into `patch`."""
-        inside, hole, _ = self._holes(number)
+        inside, hole, whole = self._holes(number)
         known = self._known(number, patch)
         index = number * INDICES_PER_CROP + variation
-        return Ask(known * (1 - hole), hole, index, self.crops[number], known, inside)
+        return Ask(known * (1 - hole), hole, index, self.crops[number], known, inside, whole)
 
-    def paste(self, patch: np.ndarray, number: int, ask: Ask, cells: Tensor) -> None:
-        """Writes the hole's pixels of crop `number`'s part into a patch, no other byte; cells (3, r, r) in [-1, 1]."""
+    def paste(self, patch: np.ndarray, ask: Ask, cells: Tensor) -> None:
+        """Writes the hole's pixels of the crop's part into a patch, and no other byte; cells (3, r, r) in [-1, 1]."""
         crop, window = ask.crop, within(ask.crop.part, self.box).window
-        lent = 127.5 * self._lent(number, ask, cells)
+        lent = self._lent(ask, cells)
+        lent *= 127.5
         for channel, levels in enumerate((cells.numpy() + 1) * 127.5):
             pixels = np.rint(enlarge(levels, crop, crop.part) + lent[..., channel]).clip(0, 255).astype(np.uint8)
             np.copyto(patch[window][..., channel], pixels, where=self._hole[window])
@@ -113,7 +118,7 @@ class Plan:
             for earlier in self.crops[:number]:
                 common = common_box(earlier.part, region)
                 left[within(common, region).window] = False
-            inside = self._touched(left, crop, region)
+            inside = self._touched(left, crop, region) if number else whole
             self._shared[number] = (inside, with_ring(inside[None])[0], whole)
         return self._shared[number]
 
@@ -121,12 +126,12 @@ class Plan:
         """1 in the cells of a square that hold a pixel of a hole, given in the region: shape (1, r, r)."""
         return torch.from_numpy(shrink(hole, _moved(crop, region), self.resolution) > 0).float()[None]
 
-    def _lent(self, number: int, ask: Ask, cells: Tensor) -> np.ndarray:
-        """What the photo lends to a painted square, in the units of cells."""
+    def _lent(self, ask: Ask, cells: Tensor) -> np.ndarray:
+        """What the photo lends to a painted square, in the units of cells; (1, 1, 3) if nothing."""
         if not self._detail:
             return np.zeros((1, 1, 3), np.float32)
-        _, _, whole = self._holes(number)
-        return lent_detail(Square(self._pixels, ask.crop, ask.known, whole, ask.inside, cells), ask.index)
+        square = Square(self._pixels, ask.crop, ask.known, ask.whole, ask.inside, cells)
+        return lent_detail(square, (self._seed, ask.index))
 
     def _known(self, number: int, patch: np.ndarray | None) -> Tensor:
         if number == 0 and self._first is not None:
@@ -160,7 +165,7 @@ def paint(plan: Plan, variation: int) -> Generator[Ask, Tensor, np.ndarray]:
         ask = plan.ask(number, variation, patch)
         painted = yield ask
         patch = plan.patch() if patch is None else patch
-        plan.paste(patch, number, ask, matched([ask], painted[None])[0])
+        plan.paste(patch, ask, matched([ask], painted[None])[0])
     return plan.patch() if patch is None else plan.finished(patch)
 
 

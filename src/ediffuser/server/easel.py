@@ -50,6 +50,7 @@ class Easel:
             feather=options.feather,
             frames=frames_for(framing, pixels, hole) if options.context is None else (),
             detail=options.detail,
+            seed=options.seed or 0,
         )
         self.left = set(range(run.options.variations)) - set(run.finished)
         self._at_work: dict[int, tuple[Generator[Ask, Tensor, np.ndarray], Ask]] = {}

@@ -136,6 +136,7 @@ class Worker:
                 self._fail(row, "unusable-options", str(error))
         if frame is not None:
             for row, painted in zip(rows, frame.x, strict=True):
+                self._listen()  # a hole of many megapixels takes a while to be written
                 if self._wanted(row):
                     self._put(row, painted)
 

@@ -16,7 +16,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 STEP_RMS = 0.2
 WIDE = 2
-"""Columns over rows from which products of the small X X^T alone are the fewer operations."""
+"""Columns over rows from which products of the small X X^T alone are fewer operations."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -69,7 +69,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / x.norm().clamp(min=1e-12)
-    x = (_iterated_by_gram if x.shape[1] > WIDE * x.shape[0] else _iterated)(x)
+    wide = x.shape[1] > WIDE * x.shape[0] and x.device.type == "cpu"
+    x = (_iterated_by_gram if wide else _iterated)(x)
     return x.T if matrix.shape[0] > matrix.shape[1] else x
 
 
@@ -82,15 +83,18 @@ def _iterated(x: Tensor) -> Tensor:
 
 
 def _iterated_by_gram(x: Tensor) -> Tensor:
-    """The same of a wide matrix: each iteration multiplies it by a polynomial of X X^T, and those all commute."""
+    """The same of a wide matrix: each iteration multiplies it by a polynomial of X X^T, and those all commute.
+
+    Rounding errors grow from one iteration to the next: float32 bears that, the products of a GPU need not.
+    """
     a, b, c = NEWTON_SCHULZ
-    gram, product = x @ x.T, None
+    gram = x @ x.T
+    product = torch.eye(len(x))
     for _ in range(ITERATIONS):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
-        product = factor if product is None else factor @ product
+        product = factor @ product
         gram = factor @ gram @ factor
-    assert product is not None
     return product @ x
 
 

@@ -54,6 +54,13 @@ const finish = (): JobEvent[] => [
   { type: "done", data: info({ state: "done", progress: 1, results: [result(0), result(1)] }) },
 ];
 
+it("sends the settings as they stand", () => {
+  configure({ seed: 7, locked: true, context: 2.5, feather: 12, detail: false });
+  expect(options()).toMatchObject({ variations: 2, seed: 7, context: 2.5, feather: 12, detail: false });
+  configure({ locked: false, context: null, feather: 0, detail: true });
+  expect(options()).toMatchObject({ seed: null, context: null, feather: 0, detail: true });
+});
+
 it("sends again, with the same key and body, what a reload interrupted", async () => {
   send.mockReturnValueOnce(new Promise(() => undefined));
   void generate();

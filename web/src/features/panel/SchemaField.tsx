@@ -1,31 +1,14 @@
-import { Switch } from "radix-ui";
-import { useId } from "react";
 import { strings } from "../../strings";
 import { Choice } from "./Choice";
 import { NumberField } from "./NumberField";
 import { defaults } from "./schema";
 import type { FieldSpec } from "./schema";
+import { Toggle } from "./Toggle";
 
 interface Props {
   spec: FieldSpec;
   value: unknown;
   onChange: (value: unknown) => void;
-}
-
-/** Something that is on or off. */
-export function Toggle({ label, hint, on, onChange }: { label: string; hint?: string; on: boolean; onChange: (on: boolean) => void }) {
-  const id = useId();
-  return (
-    <div className="field">
-      <div className="field-row">
-        <label htmlFor={id} className="field-label">{label}</label>
-        <Switch.Root id={id} className="switch" checked={on} onCheckedChange={onChange}>
-          <Switch.Thumb className="switch-thumb" />
-        </Switch.Root>
-      </div>
-      {hint ? <p className="hint">{hint}</p> : null}
-    </div>
-  );
 }
 
 /** A component within the sampler: which one, and its own settings. */
