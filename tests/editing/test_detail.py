@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ediffuser.editing.crop import plan_crops
-from ediffuser.editing.detail import BLOCK, Square, lent_detail, loans
+from ediffuser.editing.crop import Box, plan_crops
+from ediffuser.editing.detail import BLOCK, Square, _Quilt, lent_detail, loans
 from ediffuser.editing.paint import to_cells
 from ediffuser.editing.resample import enlarge, shrink
 
@@ -94,6 +94,16 @@ def test_a_plain_photo_lends_nothing() -> None:
     photo, hole = np.full((200, 200, 3), 90, np.uint8), disc(200, 40, 100, 100)
     given = square(photo, hole)
     assert np.abs(in_hole(lent_detail(given, (0, 0)), given, hole)).max() < 1e-3
+
+
+def test_patches_of_all_sizes_beside_nothing_are_sewn_to_numbers() -> None:
+    """The running sums of energies, from the largest to none, round to less than none."""
+    quilt = _Quilt(Box(0, 0, 72, 144), 36)
+    patch = np.exp(np.random.default_rng(0).normal(0, 6, (36, 36, 3))).astype(np.float32)
+    quilt.add(patch, Box(0, 0, 36, 36), Box(0, 0, 36, 36))
+    quilt.add(np.zeros((36, 36, 3), np.float32), Box(0, 36, 36, 72), Box(0, 0, 36, 36))
+    with np.errstate(all="raise", under="ignore"):
+        assert np.isfinite(quilt.sewn()).all()
 
 
 def test_nothing_is_lent_where_nothing_looks_alike() -> None:

@@ -154,7 +154,8 @@ class _Quilt:
         near = max(1, self._side // 2)
         wanted = uniform_filter(energy, near, mode="nearest")
         found = uniform_filter((mean**2).sum(-1), near, mode="nearest")
-        mean *= np.sqrt(wanted / np.maximum(found, 1e-9)).clip(1, 2)[..., None]
+        # A running sum is off by rounding: where all is plain, energies may come out below 0.
+        mean *= np.sqrt(np.maximum(wanted, 0) / np.maximum(found, 1e-9)).clip(1, 2)[..., None]
         return mean
 
 
