@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from ediffuser.editing.crop import Box, plan_crops
-from ediffuser.editing.detail import BLOCK, Square, _Quilt, lent_detail, loans
+from ediffuser.editing.detail import BLOCK, Square, lent_detail, loans
 from ediffuser.editing.paint import to_cells
+from ediffuser.editing.quilt import Quilt
 from ediffuser.editing.resample import enlarge, shrink
 
 RESOLUTION = 64
@@ -98,7 +99,7 @@ def test_a_plain_photo_lends_nothing() -> None:
 
 def test_patches_of_all_sizes_beside_nothing_are_sewn_to_numbers() -> None:
     """The running sums of energies, from the largest to none, round to less than none."""
-    quilt = _Quilt(Box(0, 0, 72, 144), 36)
+    quilt = Quilt(Box(0, 0, 72, 144), 36)
     patch = np.exp(np.random.default_rng(0).normal(0, 6, (36, 36, 3))).astype(np.float32)
     quilt.add(patch, Box(0, 0, 36, 36), Box(0, 0, 36, 36))
     quilt.add(np.zeros((36, 36, 3), np.float32), Box(0, 36, 36, 72), Box(0, 0, 36, 36))

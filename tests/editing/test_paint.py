@@ -88,13 +88,7 @@ def grainy_scene(seed):
 
 
 def smoothly(variation):
-    painted = None
-    while True:
-        try:
-            ask = variation.send(painted)
-        except StopIteration as end:
-            return end.value
-        painted = smooth_fill(ask.image[None], ask.hole[None])[0]
+    return finished(variation, lambda images, holes, indices: smooth_fill(images, holes))
 
 
 def test_lent_detail_changes_the_hole_alone_and_never_shows_what_is_hidden():
@@ -122,14 +116,14 @@ def test_the_seed_too_decides_what_is_lent():
     assert not np.array_equal(patches[0], patches[2])
 
 
-def finished(variation):
+def finished(variation, fill=painted_noise):
     painted = None
     while True:
         try:
             ask = variation.send(painted)
         except StopIteration as end:
             return end.value
-        painted = painted_noise(ask.image[None], ask.hole[None], [ask.index])[0]
+        painted = fill(ask.image[None], ask.hole[None], [ask.index])[0]
 
 
 def test_a_preview_is_what_would_be_pasted_but_for_lent_detail():

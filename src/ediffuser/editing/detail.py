@@ -14,11 +14,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
 from ediffuser.editing.crop import Box, Crop, common_box, within
+from ediffuser.editing.quilt import Quilt, window
 from ediffuser.editing.resample import enlarge
 from ediffuser.editing.seam import with_ring
 from ediffuser.tasks.smooth_fill import smooth_fill, spread
@@ -106,7 +107,7 @@ def lent_detail(square: Square, seed: tuple[int, int]) -> np.ndarray:
     lent = list(loans(square, np.random.default_rng(seed)))
     if not lent:
         return np.zeros((1, 1, 3), np.float32)
-    quilt = _Quilt(part, int(BLOCK * scale))
+    quilt = Quilt(part, int(BLOCK * scale))
     for loan in lent:
         place, start = (
             _box(*corner, crop, scale) for corner in ((loan.top, loan.left), (loan.from_top, loan.from_left))
@@ -124,49 +125,14 @@ def lent_detail(square: Square, seed: tuple[int, int]) -> np.ndarray:
     return total
 
 
-class _Quilt:
-    """Patches that overlap by half, sewn together."""
-
-    def __init__(self, box: Box, side: int) -> None:
-        self._box, self._side, self._window = box, side, _window(side)
-        self._total = np.zeros((box.height, box.width, 3), np.float32)
-        self._energy = np.zeros((box.height, box.width), np.float32)
-        self._weight = np.full((box.height, box.width), 1e-6, np.float32)
-
-    def add(self, patch: np.ndarray, place: Box, common: Box) -> None:
-        """Adds what a patch has in the part of its place that is given, in the place's coordinates."""
-        row, column = place.top - self._box.top, place.left - self._box.left
-        target = np.s_[row + common.top : row + common.bottom, column + common.left : column + common.right]
-        weight = self._window[common.window]
-        self._total[target] += weight[..., None] * patch
-        self._energy[target] += weight * (patch**2).sum(-1)
-        self._weight[target] += weight
-
-    def sewn(self) -> np.ndarray:
-        """The mean of the patches over each pixel, with the contrast that they have themselves.
-
-        Where neighbours go on with one pattern their mean is that pattern; where they are unlike it is too faint, by up
-        to a half. The energies of both, over half a block, say how much.
-        """
-        mean, energy = self._total, self._energy
-        mean /= self._weight[..., None]
-        energy /= self._weight
-        near = max(1, self._side // 2)
-        wanted = uniform_filter(energy, near, mode="nearest")
-        found = uniform_filter((mean**2).sum(-1), near, mode="nearest")
-        # A running sum is off by rounding: where all is plain, energies may come out below 0.
-        mean *= np.sqrt(np.maximum(wanted, 0) / np.maximum(found, 1e-9)).clip(1, 2)[..., None]
-        return mean
-
-
 def _surplus(square: Square, lent: list[Loan]) -> Tensor:
     """What part of the painted detail is too much, in each cell, shape (1, r, r)."""
-    window = torch.from_numpy(_window(BLOCK))
+    weights = torch.from_numpy(window(BLOCK))
     taken, covered = torch.zeros_like(square.inside), torch.full_like(square.inside, 1e-6)
     for loan in lent:
         place = np.s_[:, loan.top : loan.top + BLOCK, loan.left : loan.left + BLOCK]
-        taken[place] += window * loan.trust * (1 - loan.kept)
-        covered[place] += window
+        taken[place] += weights * loan.trust * (1 - loan.kept)
+        covered[place] += weights
     return taken / covered
 
 
@@ -315,12 +281,6 @@ def _inside_mean(cells: Tensor, inside: Tensor) -> Tensor:
     """Each block's mean over what was painted, shape (r - BLOCK + 1, r - BLOCK + 1)."""
     total, count = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (cells * inside, inside))
     return total / count.clamp(min=1e-6)
-
-
-def _window(side: int) -> np.ndarray:
-    """Weights of a block that overlaps its neighbours by half, float32, shape (side, side)."""
-    ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side, dtype=np.float32) ** 2
-    return np.outer(ramp, ramp)
 
 
 def _box(top: int, left: int, crop: Crop, scale: float) -> Box:
