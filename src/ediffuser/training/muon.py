@@ -89,7 +89,7 @@ def _iterated_by_gram(x: Tensor) -> Tensor:
     """
     a, b, c = NEWTON_SCHULZ
     gram = x @ x.T
-    product = torch.eye(len(x))
+    product = torch.eye(len(x), dtype=x.dtype)
     for _ in range(ITERATIONS):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
