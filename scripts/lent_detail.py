@@ -81,7 +81,10 @@ class Found:
 def main(options: Options) -> None:
     """Paints, measures, prints, writes."""
     resolution, fill = painter(options)
-    found = [each for name, path in PHOTOS.items() for each in compared(name, path, resolution, fill, options)]
+    distance = StLpips()
+    found = [
+        each for name, path in PHOTOS.items() for each in compared(name, path, resolution, fill, distance, options)
+    ]
     print("| photo | without | with the photo's detail | seconds |\n|---|---|---|---|")
     for name in PHOTOS:
         of_photo = [each for each in found if each.name == name]
@@ -113,11 +116,15 @@ def painter(options: Options) -> tuple[int, Callable[[Tensor, Tensor, int], Tens
 
 
 def compared(
-    name: str, path: Path, resolution: int, fill: Callable[[Tensor, Tensor, int], Tensor], options: Options
+    name: str,
+    path: Path,
+    resolution: int,
+    fill: Callable[[Tensor, Tensor, int], Tensor],
+    distance: StLpips,
+    options: Options,
 ) -> Iterator[Found]:
     """Each hole of a photo."""
     pixels = np.asarray(Image.open(path).convert("RGB"))
-    distance = StLpips()
     for row_, column, radius in PLACES:
         hole = disc(pixels.shape[:2], row_, column, radius)
         fills, taken = [], []

@@ -169,7 +169,7 @@ def test_where_no_block_fits_nothing_is_lent(side: int, resolution: int) -> None
     assert not lent_detail(given, (0, 0)).any()
 
 
-def test_a_lawn_is_closer_to_the_truth_with_it() -> None:
+def test_grain_of_some_pixels_has_the_spectrum_of_the_photo() -> None:
     """The spectrum of what the hole shows, beside what is hidden there."""
     photo, hole = noise(256, spread=25), disc(256, 40, 128, 128)
     for axis in (0, 1):

@@ -65,6 +65,17 @@ class Square:
         return _blurred(self.cells)
 
     @cached_property
+    def beyond(self) -> Tensor:
+        """1 in the cells that do not wholly lie in the photo, shape (1, r, r)."""
+        cells = self.known.shape[-1]
+        edges = np.arange(cells + 1) * (self.crop.side / cells)
+        rows, columns = (
+            (start + edges[:-1] < 0) | (start + edges[1:] > length)
+            for start, length in zip((self.crop.top, self.crop.left), self.pixels.shape, strict=False)
+        )
+        return torch.from_numpy(rows[:, None] | columns[None]).float()[None]
+
+    @cached_property
     def painted_detail(self) -> Tensor:
         """What of the painted square is detail."""
         return self.painted - _blurred(self.painted)
@@ -194,7 +205,7 @@ class _Lenders:
     @staticmethod
     def drawn(square: Square, detail: Tensor, rng: np.random.Generator) -> "_Lenders":
         """Blocks in the photo, drawn at random, that keep one cell away from the hole."""
-        shut = torch.maximum(with_ring(square.hole[None])[0], _beyond(square))
+        shut = torch.maximum(with_ring(square.hole[None])[0], square.beyond)
         tops, lefts = torch.nonzero(_blocks(shut).amax((0, -2, -1)) == 0, as_tuple=True)
         some = torch.from_numpy(rng.permutation(len(tops))[:CANDIDATES])
         tops, lefts = tops[some], lefts[some]
@@ -227,7 +238,7 @@ class _Lenders:
 
 def _places(square: Square) -> list[tuple[int, int]]:
     """Where blocks must lie to cover what is painted twice in each direction; the best known surroundings first."""
-    inside = square.inside * (1 - _beyond(square))
+    inside = square.inside * (1 - square.beyond)
     side, half = inside.shape[-1], BLOCK // 2
     rows, columns = (torch.nonzero(square.inside[0].amax(axis))[:, 0] for axis in (1, 0))
     grid = dict.fromkeys(
@@ -237,17 +248,6 @@ def _places(square: Square) -> list[tuple[int, int]]:
     )
     covered, known = (functional.avg_pool2d(each[None], BLOCK, stride=1)[0, 0] for each in (inside, 1 - square.inside))
     return sorted((place for place in grid if covered[place] > 0), key=lambda place: -float(known[place]))
-
-
-def _beyond(square: Square) -> Tensor:
-    """1 in the cells that do not wholly lie in the photo, shape (1, r, r)."""
-    cells = square.known.shape[-1]
-    edges = np.arange(cells + 1) * (square.crop.side / cells)
-    rows, columns = (
-        (start + edges[:-1] < 0) | (start + edges[1:] > length)
-        for start, length in zip((square.crop.top, square.crop.left), square.pixels.shape, strict=False)
-    )
-    return torch.from_numpy(rows[:, None] | columns[None]).float()[None]
 
 
 def _blurred(cells: Tensor, sigma: float = BLUR) -> Tensor:
