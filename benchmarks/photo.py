@@ -1,6 +1,6 @@
 """A 12-megapixel photo from file to files: `ediffuser inpaint --variations 3` in a process of its own.
 
-    python benchmarks/photo.py [--model faces-128]
+    python benchmarks/photo.py [--model photos-128]
 
 The photo is a 3000 x 4000 JPEG with an EXIF rotation, the hole a brush stroke. Time and memory are those of the whole
 command, imports and PNG encoding included. What must hold beside them is checked: three different, upright pictures of
@@ -25,7 +25,7 @@ VARIATIONS, MOST_SECONDS, MOST_BYTES = 3, 10, 2.5e9
 LYING = 6  # EXIF: the picture has to be turned by 90 degrees clockwise to stand upright
 
 
-def main(model: str = "faces-128") -> None:
+def main(model: str = "photos-128") -> None:
     """Measures, checks and reports."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

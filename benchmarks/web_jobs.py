@@ -1,6 +1,6 @@
 """The editor's jobs on the real model: from the click to the first preview, to the pictures, and to a free worker.
 
-    python benchmarks/web_jobs.py [--model faces-128] [--runs 3]
+    python benchmarks/web_jobs.py [--model photos-128] [--runs 3]
 
 Through queue, supervisor and worker process, without HTTP: four variations of examples/astronaut.png in the hole of its
 mask. Then a job of eight is cancelled while another waits: how soon that is answered, and how soon the other has made
@@ -33,7 +33,7 @@ BATCHES = (1, 2, 4, 8)
 CALLS = 6
 
 
-def main(model: str = "faces-128", runs: int = 3) -> None:
+def main(model: str = "photos-128", runs: int = 3) -> None:
     """Measures and reports."""
     with tempfile.TemporaryDirectory() as folder:
         rows = asyncio.run(jobs(Path(folder), model, runs))

@@ -1,7 +1,7 @@
 """A table of faces by how light they are, for `ediffuser evaluate --bias` where nobody has written attributes down.
 
     python scripts/face_luma.py celeba128-test.zip --out luma.csv
-    ediffuser evaluate faces-128 --task inpainting --data celeba128-test.zip --bias luma.csv --group luma
+    ediffuser evaluate photos-128 --task inpainting --data celeba128-test.zip --bias luma.csv --group luma
 
 The mean luma of the middle quarter of each picture, where aligned faces have eyes, nose and cheeks; the thirds of the
 data are called dark, middle and light. That is skin, light, make-up and camera in one: it can show that a model does

@@ -1,6 +1,6 @@
 """At how many calls of the network an inpainter is as good as at a thousand, with which sampler.
 
-    python scripts/few_calls.py faces-128 --data celeba128-val.zip --count 100 --out out/few-calls
+    python scripts/few_calls.py photos-128 --data celeba128-val.zip --count 100 --out out/few-calls
 
 Every sampler fills the same holes of the same held-out pictures with several numbers of calls, and 1,000 ancestral
 steps fill the first ones. Prints a table of the perceptual distance over theirs, on the pictures that both have, with

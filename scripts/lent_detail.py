@@ -1,6 +1,6 @@
 """What the photo's own detail is worth in an edit: fills without and with it, beside the truth, at the photo's size.
 
-    python scripts/lent_detail.py faces-128 --out out/lent-detail
+    python scripts/lent_detail.py photos-128 --out out/lent-detail
 
 The photos are those that scikit-image ships and two of examples/, with fixed holes, painted as the editor does. Prints
 ST-LPIPS of each fill in a window of the photo's own pixels, and writes comparison.png. "smooth" for the model paints no
@@ -22,6 +22,7 @@ from torch import Tensor
 from tyro.conf import Positional
 
 import ediffuser
+from ediffuser.editing.crop import CONTEXT
 from ediffuser.editing.inpaint import inpaint_variations
 from ediffuser.editing.photo import Photo
 from ediffuser.evaluation.grid import picture_grid
@@ -62,7 +63,7 @@ class Options:
     """
 
     model: Positional[str]
-    context: float = 4.0
+    context: float = CONTEXT
     seed: int = 0
     out: Path = Path("out/lent-detail")
 

@@ -1,10 +1,11 @@
 """The figures and the picture of a model card: an inpainter against classical methods on fixed holes.
 
-    python scripts/model_card.py faces-128 --data celeba128-test.zip --count 500 --out out/model-card
+    python scripts/model_card.py photos-128 --data celeba128-test.zip --shows aligned_faces --out out/model-card
 
-Prints tables and whether what was aimed at is reached, and writes `quality.json` and `comparison.png`. The figures are
-those of `ediffuser evaluate` on the held-out pictures of `--data`, kept in OUT/evaluation: killed, it goes on. The
-picture shows freely licensed ones, since most data sets may not be shown.
+Prints tables and whether what was aimed at is reached, and writes `quality-celeba128-test.json`, of which a model has
+one for each data set, and `comparison.png`. The figures are those of `ediffuser evaluate` on the held-out pictures of
+`--data`, kept in OUT/evaluation: killed, it goes on. The picture shows freely licensed ones, since most data sets may
+not be shown.
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ from ediffuser.cli.options import parse_component
 from ediffuser.data import ImageFolder
 from ediffuser.evaluation.figures import Figure
 from ediffuser.evaluation.grid import picture_grid
-from ediffuser.evaluation.holes import HOLE_SEED, HOLES, SMOOTH, draw_holes
+from ediffuser.evaluation.holes import HOLE_SEED, HOLES, KINDS, SMOOTH, draw_holes
 from ediffuser.evaluation.making import method
 from ediffuser.evaluation.plan import MODEL, Plan
 from ediffuser.evaluation.record import Record
@@ -48,7 +49,7 @@ AIMS: Mapping[Framing, Mapping[str, float]] = {
     "aligned_faces": {"brush": 0.5, "box": 0.5, "half": 0.5, "mixed": 1.0},
     "free": {"brush": 1.0, "box": 1.0, "half": 1.0},
 }
-"""By what its training pictures show: the largest ratio to the best classical method on each kind of hole."""
+"""By what the pictures show: the largest ratio to the best classical method on each kind of hole."""
 
 SEAM_AIM = 1.25
 """The largest step across the border of a smooth hole, over that of the untouched picture."""
@@ -70,17 +71,23 @@ class Run:
     Attributes:
         model: A name in the zoo, or a checkpoint or run directory.
         data: Folder or zip of held-out pictures.
+        shows: What they show, which says what is aimed at; None is what the model's training pictures show.
         count: How many of them, by name from the first.
+        diverse: Of how many of them several pictures are made, to see how they differ.
+        holes: Kinds of holes.
         sampler: As `ediffuser inpaint --sampler` takes it; the default one if not given.
         seed: Of the noise; picture k is painted from (seed, k).
         batch: Pictures at once.
-        out: Where quality.json, comparison.png and the evaluation that they come from go.
+        out: Where quality-*.json, comparison.png and the evaluation that they come from go.
         pictures: Folder of pictures to show instead of the bundled one; mind their licence.
     """
 
     model: Positional[str]
     data: Path
+    shows: Framing | None = None
     count: int = 500
+    diverse: int = 64
+    holes: tuple[str, ...] = KINDS
     sampler: str = ""
     seed: int = 0
     batch: int = 50
@@ -94,6 +101,8 @@ class Run:
             task="inpainting",
             data=ImageFolder(path=str(self.data), resolution=resolution),
             count=self.count,
+            diverse=self.diverse,
+            holes=self.holes,
             seed=self.seed,
             matched=True,
             batch=self.batch,
@@ -154,7 +163,7 @@ def model_card(run: Run) -> None:
     for _ in tqdm(evaluate(plan, folder), total=sum(1 for _ in plan.pieces()), leave=False):
         pass
     (context, found), known = figures(folder), Record.read(folder)
-    verdicts = list(judged(found, model.config.framing))
+    verdicts = list(judged(found, run.shows or model.config.framing))
     print("\n\n".join(table(found, name) for name in names(found)))
     print(f"\n{notes(known, context, found)}\n")
     print("\n".join(map(str, verdicts)))
@@ -167,7 +176,8 @@ def model_card(run: Run) -> None:
         "verdicts": [{**dataclasses.asdict(verdict), "met": verdict.met} for verdict in verdicts],
         "made": made(model),
     }
-    write_atomically(run.out / "quality.json", json.dumps(quality, indent=2, ensure_ascii=False).encode())
+    written = json.dumps(quality, indent=2, ensure_ascii=False)
+    write_atomically(run.out / f"quality-{run.data.stem}.json", written.encode())
     shown = ImageFolder(path=str(run.pictures), resolution=model.resolution).open() if run.pictures else None
     images = shown.batch(range(min(len(shown), len(HOLES)))) if shown else astronauts(model.resolution)
     write_atomically(run.out / "comparison.png", encoded(comparison(plan, model, images)))

@@ -18,7 +18,7 @@ SIDE_PX, GAP_PX = 256, 6
 def main() -> None:
     """Paints and writes."""
     photo, mask = ROOT / "examples" / "astronaut.png", ROOT / "examples" / "astronaut-mask.png"
-    results = inpaint_photo(ediffuser.load("faces-128"), photo, mask, variations=3, seed=0)
+    results = inpaint_photo(ediffuser.load("photos-128"), photo, mask, variations=3, seed=0)
     pictures = [Image.open(photo), Image.open(mask), *results]
     sheet = Image.new("RGB", (len(pictures) * (SIDE_PX + GAP_PX) - GAP_PX, SIDE_PX), "white")
     for number, picture in enumerate(pictures):

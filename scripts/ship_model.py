@@ -1,10 +1,11 @@
 """Puts a trained model into the zoo, its averaged weights as float16, with the files of its card beside them.
 
-    python scripts/ship_model.py runs/faces --card out/model-card --out src/ediffuser/zoo/faces-128
+    python scripts/ship_model.py runs/photos --card out/model-card --out src/ediffuser/zoo/photos-128
 
 The card folder holds README.md, and what `scripts/model_card.py` wrote. A model of that name is replaced.
 """
 
+import fnmatch
 import shutil
 import sys
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ class Shipment:
 
     Attributes:
         model: A checkpoint or run directory.
-        card: Folder with README.md, quality.json and the card's pictures.
+        card: Folder with README.md, quality-*.json and the card's pictures.
         out: The model's folder in the zoo.
         framing: What its training pictures show, where its checkpoint does not say it; None keeps what that says.
     """
@@ -47,7 +48,7 @@ def ship(shipment: Shipment) -> None:
     """
     card = {path.name: path.read_bytes() for path in sorted(shipment.card.iterdir()) if path.is_file()}
     for name in (zoo.CARD, zoo.FIGURES):
-        if name not in card:
+        if not fnmatch.filter(card, name):
             raise BadInputError(f"{shipment.card} has no {name}; a model is not shipped without its card")
     model = load_checkpoint(zoo.find(shipment.model), "cpu", "float32")
     config = replace(model.config, framing=shipment.framing or model.config.framing)

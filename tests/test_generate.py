@@ -142,8 +142,8 @@ def test_a_model_can_be_loaded_from_a_checkpoint_or_a_run(tmp_path, images, hole
 
 
 def test_an_unknown_model_names_the_nearest(tmp_path):
-    with pytest.raises(BadInputError, match=r"unknown model 'faces-12'.*faces-128"):
-        ediffuser.load("faces-12")
+    with pytest.raises(BadInputError, match=r"unknown model 'photos-12'.*photos-128"):
+        ediffuser.load("photos-12")
     (tmp_path / "model.txt").write_text("x")
     with pytest.raises(BadInputError, match="is a file; a model is a checkpoint directory"):
         ediffuser.load(tmp_path / "model.txt")

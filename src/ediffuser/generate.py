@@ -22,7 +22,7 @@ from ediffuser.runtime.noise import Noise
 from ediffuser.samplers import Ddim, Sampler, Step
 from ediffuser.tasks import AnyTask, Colorization, Inpainting, Observation, Unconditional
 
-DEFAULT_SAMPLER = Ddim(steps=16, eta=1)
+DEFAULT_SAMPLER = Ddim(steps=10, eta=1)
 """What paints where something is known and no sampler is named.
 
 The noise of each step lets the next ones mend what the first got wrong; chosen by figures (docs/choosing-a-sampler.md).

@@ -21,7 +21,8 @@ from ediffuser.runtime.errors import CheckpointError
 from ediffuser.tasks import AnyTask
 
 Framing = Literal["free", "aligned_faces"]
-"""What the training pictures show: anything anywhere, or one face, its eyes always in the same place (CelebA)."""
+"""What the training pictures show: anything anywhere, or faces whose eyes are always in the same place (CelebA),
+alone or among other pictures."""
 
 WEIGHTS, CONFIG = "model.safetensors", "model.json"
 

@@ -228,8 +228,8 @@ def test_a_sampler_is_named_with_its_settings_or_with_options(options, sampler):
 
 def test_models_are_listed_and_shown(folder, capsys):
     assert run("models", "list") == 0
-    assert "faces-128" in capsys.readouterr().out
-    assert run("models", "show", "faces-128") == 0
+    assert "photos-128" in capsys.readouterr().out
+    assert run("models", "show", "photos-128") == 0
     card = capsys.readouterr().out
     assert "non-commercial" in card
     assert '"parametrisation": "x0"' in card
@@ -276,7 +276,7 @@ def test_files_that_cannot_be_used(folder, tmp_path, capsys, image, mask, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--model", "faces-12"], "unknown model 'faces-12': did you mean 'faces-128'?"),
+        (["--model", "photos-12"], "unknown model 'photos-12': did you mean 'photos-128'?"),
         (["--sampler", "dimm"], "unknown sampler 'dimm': did you mean 'ddim'?"),
         (["--sampler", "ddim step=3"], "has no setting 'step'; did you mean 'steps'?"),
         (["--sampler", "ddim steps=0"], "steps: Input should be greater than or equal to 1, got 0"),

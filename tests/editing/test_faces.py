@@ -10,7 +10,7 @@ from PIL import Image
 
 from ediffuser.diffusion.schedules import CosineBetas
 from ediffuser.editing import inpaint_photo, plan_crops
-from ediffuser.editing.crop import Box, Frame
+from ediffuser.editing.crop import CONTEXT, Box, Frame
 from ediffuser.editing.faces import face_frame, frames_for
 from ediffuser.model import Model, ModelConfig
 from ediffuser.samplers import Ddim
@@ -92,6 +92,6 @@ def test_inpaint_photo_uses_the_frame_unless_a_context_is_given(astronaut: np.nd
 
     framed = painted(faces)
     assert (framed != painted(free)).any()
-    np.testing.assert_array_equal(painted(faces, 4.0), painted(free))
+    np.testing.assert_array_equal(painted(faces, CONTEXT), painted(free))
     outside = np.asarray(mask) == 0
     np.testing.assert_array_equal(framed[outside], astronaut[outside])

@@ -58,7 +58,7 @@ def test_an_untrained_model_gets_its_card(model, photos, tmp_path, monkeypatch, 
         "--out",
         out,
     )
-    quality, printed = json.loads((out / "quality.json").read_text()), capsys.readouterr().out
+    quality, printed = json.loads((out / "quality-photos.json").read_text()), capsys.readouterr().out
     figures = {(f["name"], f["group"], f["method"]): f["value"] for f in quality["figures"]}
     methods, holes = ("telea", "navier-stokes", "biharmonic"), ("thin", "brush", "box", "half", "mixed", "smooth")
     assert {method for _, _, method in figures} == {*methods, "model"}

@@ -15,7 +15,7 @@ def test_an_unknown_name_suggests_the_nearest(given, nearest):
 
 
 def test_a_name_like_no_other_suggests_nothing():
-    assert str(unknown_name("model", "qqq", {"faces-128"})) == "unknown model 'qqq': known are faces-128"
+    assert str(unknown_name("model", "qqq", {"photos-128"})) == "unknown model 'qqq': known are photos-128"
 
 
 def test_a_damaged_checkpoint_is_bad_input_and_that_is_a_value_error():

@@ -67,7 +67,7 @@ def small_hole(left=8, top=6):
 
 def options(seed=0, variations=2, **others):
     return JobOptions(
-        **({"model": "faces-128", "seed": seed, "variations": variations, "sampler": Ddim(steps=3)} | others)
+        **({"model": "photos-128", "seed": seed, "variations": variations, "sampler": Ddim(steps=3)} | others)
     )
 
 

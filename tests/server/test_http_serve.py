@@ -77,7 +77,7 @@ def test_other_arguments_that_cannot_be_used(capsys, tmp_path):
     assert "at least 1" in refusal(capsys, "--queue", "0")
     assert "no-such-host" in refusal(capsys, "--host", "no-such-host.invalid", "--token", "new")
     data = ["--data", str(tmp_path), "--port", "0"]
-    assert "unknown model 'faces-12'" in refusal(capsys, *data, "--model", "faces-12")
+    assert "unknown model 'photos-12'" in refusal(capsys, *data, "--model", "photos-12")
 
 
 def test_a_port_in_use(capsys, tmp_path):

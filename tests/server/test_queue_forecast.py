@@ -42,7 +42,7 @@ def test_calls_that_a_sampler_does_not_tell():
 def test_a_job_waits_for_others_only_as_long_as_it_runs_itself():
     pace, jobs = Pace(), {"short": running("short", 1), "long": running("long", 8)}
     assert pace.eta("short", jobs) is None
-    pace.measure("faces-128", 2.0)
+    pace.measure("photos-128", 2.0)
     assert pace.eta("short", jobs) == 2 * (3 + 3)
     assert pace.eta("long", jobs) == 2 * (3 + 24)
     assert pace.queue_eta([options(variations=1), options(variations=2)], jobs) == 2 * (27 + 3 + 6)
@@ -51,9 +51,9 @@ def test_a_job_waits_for_others_only_as_long_as_it_runs_itself():
 
 def test_pace_follows_what_is_measured():
     pace = Pace()
-    pace.measure("faces-128", 1.0)
+    pace.measure("photos-128", 1.0)
     for _ in range(30):
-        pace.measure("faces-128", 3.0)
+        pace.measure("photos-128", 3.0)
     assert pace.seconds(options(), 1) == pytest.approx(3, abs=0.01)
 
 

@@ -382,7 +382,7 @@ def test_models_and_samplers_that_do_not_suit_are_refused(data, tiny):
     failed = {report.job: report for report in of_kind(reports, JobFailed)}
     assert {report.kind for report in failed.values()} == {"unusable-options"}
     assert "5000 steps" in failed["steps"].title
-    assert "faces-128" in failed["unknown"].title
+    assert "photos-128" in failed["unknown"].title
 
 
 def test_few_models_are_kept(data, monkeypatch):

@@ -168,8 +168,8 @@ def test_the_weights_of_another_network_are_refused_before_anything_is_written(e
     with pytest.raises(BadInputError, match=r"cannot be trained further by this recipe: its network has blocks "):
         run(other, tmp_path / "mine")
     assert not (tmp_path / "mine" / "experiment.json").exists()
-    with pytest.raises(BadInputError, match="unknown model 'face-128': did you mean 'faces-128'"):
-        run(experiment(start_from="face-128"), tmp_path / "mine")
+    with pytest.raises(BadInputError, match="unknown model 'photo-128': did you mean 'photos-128'"):
+        run(experiment(start_from="photo-128"), tmp_path / "mine")
 
 
 def test_nothing_to_resume_is_bad_input(experiment, tmp_path):

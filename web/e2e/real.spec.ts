@@ -49,7 +49,7 @@ test("four different results on the astronaut, not a pixel changed outside the h
       });
     }, strings.generate.generate);
     const seconds = (from = 0, to = 0) => (to - from) / 1000;
-    say(`faces-128: first preview after ${seconds(started, preview).toFixed(2)} s, four variations after ${seconds(started, done).toFixed(2)} s`);
+    say(`photos-128: first preview after ${seconds(started, preview).toFixed(2)} s, four variations after ${seconds(started, done).toFixed(2)} s`);
     expect(await editor.results()).toBe(4);
     expect(seconds(started, preview)).toBeLessThan(4 * FIRST_PREVIEW);
     expect(seconds(started, done)).toBeLessThan(4 * FOUR_RESULTS);

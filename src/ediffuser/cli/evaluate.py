@@ -60,7 +60,7 @@ def evaluate(
 
     Killed or stopped at any instant, the same command goes on where it was. Under torchrun the work is shared.
 
-    Example: ediffuser evaluate faces-128 --data faces-test.zip --task inpainting --count 200 --holes brush,box
+    Example: ediffuser evaluate photos-128 --data faces-test.zip --task inpainting --count 200 --holes brush,box
 
     Args:
         model: A shipped model (`ediffuser models list`), or a checkpoint or run directory.

@@ -50,8 +50,8 @@ def inpaint(
         invert_mask: Paint the black part instead.
         grow: By how many pixels to make the hole larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole.
-        context: Side of the square the model sees, over the hole's longer side. Without it 4, or the square around the
-            face that the hole touches if the model was trained on aligned faces.
+        context: Side of the square the model sees, over the hole's longer side. Without it 2.2, or the square around
+            the face that the hole touches if the model was trained on aligned faces.
         detail: Whether the photo lends the hole grain and texture where it has what looks alike; without it the fill
             is the model's alone.
         device: auto, cpu, cuda ...

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SPARSE = 0.25
-CONTEXT = 4.0
-"""Side of the square that a model sees over the hole's longer side by default: about a face around an eye."""
+CONTEXT = 2.2
+"""Side of the square that a model sees over the hole's longer side by default: the hole is as large there as the holes
+that it was trained on, and has more of the model's pixels than in a larger square."""
 MOST_CROPS = 8
 
 

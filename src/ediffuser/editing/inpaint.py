@@ -64,7 +64,7 @@ def inpaint_photo(
         grow: By how many pixels the hole is made larger all around; negative to shrink it.
         feather: Width in pixels of a soft edge inside the hole; see `feather.edge_weights`.
         context: How much the model sees: side of its square over the hole's longer side; infinity gives the largest
-            square in the photo. None is 4, but for a model of aligned faces the square around the face that the hole
+            square in the photo. None is 2.2, but for a model of aligned faces the square around the face that the hole
             touches, where one is found: see `faces`.
         most_crops: In how many pieces a scattered or long hole may be painted, one after the other.
         detail: Whether the photo lends the hole grain and texture where it has what looks alike; see `detail`.
@@ -79,7 +79,7 @@ def inpaint_photo(
     """
     if context is not None and not context > 0:
         raise BadInputError(
-            f"a context of {context:g} shows the model nothing: give a number above 0, such as 4, or inf"
+            f"a context of {context:g} shows the model nothing: give a number above 0, such as 3, or inf"
         )
     if model.shape[0] != 3:
         raise BadInputError(f"a photo needs a model of RGB pictures, 3 channels; this one's have {model.shape[0]}")

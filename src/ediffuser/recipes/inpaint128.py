@@ -1,4 +1,4 @@
-"""Inpainters that two CPU cores can train: of aligned faces, and of any photos."""
+"""Inpainters that two CPU cores can train: of any photos, and of aligned faces."""
 
 from ediffuser.data import ImageFolder
 from ediffuser.diffusion.losses import InverseVariance
@@ -10,34 +10,32 @@ from ediffuser.tasks.masks import Mixed
 from ediffuser.training.ema import PowerEma
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.optimizer import Optimizer
-from ediffuser.training.times import AnyTimes, LogitNormalTimes, UniformTimes
-
-
-def inpaint_faces128() -> Experiment:
-    """Inpainting of faces at 128 pixels: `ediffuser train inpaint-faces128 --data FACES --out RUN`.
-
-    The faces must be aligned, and a face that a hole touches in a photo is brought into the same place (`framing`).
-
-    On one core of an AMD EPYC with bf16 10 images/s, so the whole run takes 11 hours. `faces-128` is a run of 130,016
-    images that was annealed early, in 13,109 seconds; its card has the commands and what it reached.
-    """
-    return _inpaint128("inpaint-faces128", "aligned_faces", Inpainting(), UniformTimes())
+from ediffuser.training.times import LogitNormalTimes
 
 
 def inpaint_photos128() -> Experiment:
     """Inpainting of anything at 128 pixels: `ediffuser train inpaint-photos128 --data PHOTOS --out RUN`.
 
-    The network of `inpaint_faces128`, and so its time, with what trials found better since (docs/decisions/0010): a
-    smooth fill under the hole, thin, small and half holes among the others, times drawn towards high noise. A
-    perceptual term is better still, and needs the packages for figures: `--set 'perceptual={"weight": 0.1, "floor":
-    0.25}'`. No run of it has been made to its end yet.
+    What trials found (docs/decisions/0010): a smooth fill under the hole, thin, small and half holes among the others,
+    times drawn towards high noise. A perceptual term is better still, and needs the packages for figures: `--set
+    'perceptual={"weight": 0.1, "floor": 0.25}'`.
+
+    On one core of an AMD EPYC with bf16 10 images/s, so the whole run takes 11 hours. `photos-128`, which is
+    shipped, had less; its card has the commands and what it reached.
     """
-    holes = Mixed(thin=0.1, small=0.1, half=0.05)
-    times = LogitNormalTimes(mean=1, spread=1.6)
-    return _inpaint128("inpaint-photos128", "free", Inpainting(holes=holes, fill="smooth"), times)
+    return _inpaint128("inpaint-photos128", "free")
 
 
-def _inpaint128(name: str, framing: Framing, task: Inpainting, times: AnyTimes) -> Experiment:
+def inpaint_faces128() -> Experiment:
+    """Inpainting of faces at 128 pixels: `ediffuser train inpaint-faces128 --data FACES --out RUN`.
+
+    The settings of `inpaint_photos128`, but the faces must be aligned, and a face that a hole touches in a photo is
+    brought into the same place (`framing`).
+    """
+    return _inpaint128("inpaint-faces128", "aligned_faces")
+
+
+def _inpaint128(name: str, framing: Framing) -> Experiment:
     """Four by four pixels make a cell, so the network works on 32 x 32.
 
     It predicts x_0, since with eps or v every cell would have to carry the noise of 48 numbers through the network (Li
@@ -58,7 +56,7 @@ def _inpaint128(name: str, framing: Framing, task: Inpainting, times: AnyTimes) 
         model=ModelConfig(
             network=network,
             schedule=CosineBetas(),
-            task=task,
+            task=Inpainting(holes=Mixed(thin=0.1, small=0.1, half=0.05), fill="smooth"),
             parametrisation="x0",
             framing=framing,
         ),
@@ -75,6 +73,6 @@ def _inpaint128(name: str, framing: Framing, task: Inpainting, times: AnyTimes) 
         ),
         ema=PowerEma(width=0.05),
         weighting=InverseVariance(sigma_min=0.25),
-        times=times,
+        times=LogitNormalTimes(mean=1, spread=1.6),
         checkpoint_every=16_000,
     )

@@ -11,7 +11,7 @@ SHIPPED = Path(__file__).parent
 AUTO = "auto"
 """No model's name: stands for the shipped one that suits a hole, see `ediffuser.editing.choice`."""
 
-CARD, FIGURES = "README.md", "quality.json"
+CARD, FIGURES = "README.md", "quality-*.json"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class Entry:
 
     @property
     def figures(self) -> dict:
-        """The held-out figures, as `scripts/model_card.py` wrote them."""
-        return json.loads((self.path / FIGURES).read_text(encoding="utf-8"))
+        """The held-out figures, as `scripts/model_card.py` wrote them, by the name of the data."""
+        files = sorted(self.path.glob(FIGURES))
+        return {path.stem.split("-", 1)[1]: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
 def entries() -> list[Entry]:
