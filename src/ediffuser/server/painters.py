@@ -23,9 +23,9 @@ from ediffuser.zoo import AUTO
 MOST_MODELS = 2
 ROWS_ELSEWHERE = 16
 ROWS_ON_CPU = 2
-"""A network call of a model of the shipped one's size takes 46 ms a row alone, 40 ms in twos, 35 ms in fours (one core
-of an AMD EPYC, bf16, 2026-11-24; `benchmarks/web_jobs.py` measures it): twos cost 14 % more than fours, and bring the first picture in
-little more than half the time."""
+"""A network call of a model of the shipped one's size takes 46 ms a row alone, 40 ms in twos, 35 ms in fours (one
+core of an AMD EPYC, bf16, 2026-11-24; `benchmarks/web_jobs.py` measures it): twos cost 14 % more than fours, and
+bring the first picture in little more than half the time."""
 
 
 LEAST_PROGRESS = 0.01
