@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ediffuser.training.muon import ITERATIONS, NEWTON_SCHULZ, STEP_RMS, Muon, orthogonal
+from ediffuser.training.muon import ITERATIONS, NEWTON_SCHULZ, STEP_RMS, WIDE, Muon, orthogonal
 from ediffuser.training.optimizer import Optimizer
 
 
@@ -33,7 +33,11 @@ def test_the_iterations_of_newton_and_schulz_by_whatever_products(shape, decay):
     singular = singular / singular.norm()
     for _ in range(ITERATIONS):
         singular = a * singular + b * singular**3 + c * singular**5
-    assert (orthogonal(matrix.float()) - (left * singular) @ right).abs().max() < 2e-4
+    # The products of the small X X^T round as the processor orders its sums: over twelve seeds and three sets of
+    # instructions by 3e-4 where singular values go down to a millionth, by 1e-5 with the others.
+    by_gram = max(shape) > WIDE * min(shape)
+    bound = 1e-3 if by_gram and decay else 2e-5
+    assert (orthogonal(matrix.float()) - (left * singular) @ right).abs().max() < bound
 
 
 def test_no_gradient_no_step():
