@@ -142,7 +142,6 @@ def load_checkpoint(path: Path, device: str = "auto", precision: PrecisionName =
     weights = tensors_from_bytes(content[WEIGHTS], WEIGHTS, path)
     with torch.device("meta"):
         network = config.network.build()
-    network = network.to_empty(device="cpu")
     _load_weights(network, weights, path)
     place = choose_device(device)
     network = network.eval().requires_grad_(False).to(place)
@@ -169,4 +168,6 @@ def _load_weights(network: nn.Module, weights: dict[str, torch.Tensor], path: Pa
             raise CheckpointError(f"checkpoint {path}: tensor {name} in {WEIGHTS} has shape {shapes}")
         if not weights[name].isfinite().all():
             raise CheckpointError(f"checkpoint {path}: tensor {name} in {WEIGHTS} is not finite")
-    network.load_state_dict(weights)
+    # Assigned, not copied: to make room on a network of no device first would import sympy, half a second.
+    given = {name: weights[name].to(tensor.dtype) for name, tensor in wanted.items()}
+    network.load_state_dict(given, assign=True)
