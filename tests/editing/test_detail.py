@@ -1,10 +1,12 @@
 """Detail that the photo lends: how much, from where, and never from under the hole."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ediffuser.editing.crop import Box, plan_crops
 from ediffuser.editing.detail import BLOCK, Square, lent_detail, loans
@@ -13,6 +15,7 @@ from ediffuser.editing.quilt import Quilt
 from ediffuser.editing.resample import enlarge, shrink
 
 RESOLUTION = 64
+BRIDGE = Path(__file__).parents[2] / "examples" / "bridge.jpg"
 
 
 def disc(side: int, radius: float, row: float, column: float) -> np.ndarray:
@@ -26,9 +29,15 @@ def noise(side: int, seed: int = 0, spread: float = 30, mean: float = 128) -> np
     return grain.round().clip(0, 255).astype(np.uint8)
 
 
-def square(photo: np.ndarray, hole: np.ndarray, colour: float | None = None, resolution: int = RESOLUTION) -> Square:
+def square(
+    photo: np.ndarray,
+    hole: np.ndarray,
+    colour: float | None = None,
+    resolution: int = RESOLUTION,
+    context: float = 3,
+) -> Square:
     """A square whose hole was painted in one colour, that of the known picture's mean if not given."""
-    crop = plan_crops(hole, resolution, context=3)[0]
+    crop = plan_crops(hole, resolution, context=context)[0]
     known = to_cells(photo, crop, resolution)
     inside = torch.from_numpy(shrink(hole, crop, resolution) > 0).float()[None]
     plain = known[:, inside[0] == 0].mean(1) if colour is None else torch.full((3,), colour)
@@ -127,6 +136,15 @@ def test_each_place_takes_from_what_looks_alike() -> None:
     left, right = lent[44:84, 8:32], lent[44:84, 96:120]
     assert left.std() == pytest.approx(25, rel=0.25)
     assert right.std() == pytest.approx(5, rel=0.3)
+
+
+def test_cables_that_cut_a_hole_are_not_lent_to_the_sky_in_it() -> None:
+    """Most places that look like sky are plain: the energy of the cables is not to be expected in all of it."""
+    with Image.open(BRIDGE) as image:
+        photo = np.asarray(image.convert("RGB"))
+    given = square(photo, hole := disc(700, 55, 214, 210)[:612], resolution=128, context=2.2)
+    smooth = dataclasses.replace(given, painted=given.cells)
+    assert in_hole(lent_detail(smooth, (0, 0)), smooth, hole).std() < 2  # cables lent to it have 15
 
 
 def test_what_lies_under_the_hole_never_matters() -> None:

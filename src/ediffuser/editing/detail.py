@@ -28,8 +28,8 @@ BLOCK = 12
 """Side of a block in the model's cells; a multiple of 3. Blocks lie half a side apart."""
 BLUR = 2.0
 """What is finer than this standard deviation, in cells, is detail; the rest is a block's look."""
-CANDIDATES, BEST = 1000, 4
-"""Blocks of the photo that are compared at random, and of how many of the best one is drawn."""
+CANDIDATES, BEST, ALIKE = 1000, 4, 50
+"""Blocks of the photo that are compared at random, of how many of the best one is drawn, and how many look alike."""
 FAINT = 1e-3
 """Energy of detail that hardly anybody sees: two grey levels in each colour, as numbers in [-1, 1]."""
 
@@ -223,6 +223,9 @@ class _Lenders:
         """How unlike each block is to places with a look (P, 27), and detail (P, 9) expected there; shape (P, N)."""
         energy = self.energy + FAINT
         apart = _square_distances(look, self.look) / 9
+        # A sky beside cables expects theirs: no more detail than is usual where the photo looks as it does here.
+        alike = apart.topk(min(ALIKE, len(energy)), largest=False).indices
+        wanted = torch.minimum(wanted, self.energy.mean(1)[alike].median(dim=1, keepdim=True).values)
         uneven = look.view(-1, 9, 3).var(1, unbiased=False).sum(1)
         ratio = _square_distances(torch.log(wanted + FAINT), torch.log(energy)) / 9
         # 0 for a texture, which has as much in each ninth; 2 for a line, which crosses three of them.
