@@ -39,8 +39,8 @@ def test_the_card_names_every_ratio_that_was_measured(entry):
     assert entry.figures
     for figures in entry.figures.values():
         model = {(one["name"], one["group"]): one for one in figures["figures"] if one["method"] == "model"}
-        for hole in ("thin", "brush", "box", "half"):
-            assert model["ST-LPIPS", hole]["count"] >= 100
+        for hole in ("thin", "brush", "box", "half", "mixed"):
+            assert model["ST-LPIPS", hole]["count"] >= 200
         for verdict in figures["verdicts"]:
             assert verdict["ratio"] is None or f"{verdict['ratio']:.2f}" in entry.card, verdict
 
