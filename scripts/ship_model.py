@@ -19,6 +19,7 @@ from ediffuser import zoo
 from ediffuser.model import Framing, load_checkpoint, model_files
 from ediffuser.runtime.checkpoint import write_checkpoint
 from ediffuser.runtime.errors import BadInputError
+from ediffuser.tasks.sharpening import Sharpening
 
 LARGEST_BYTES = 40_000_000
 
@@ -32,12 +33,15 @@ class Shipment:
         card: Folder with README.md, quality-*.json and the card's pictures.
         out: The model's folder in the zoo.
         framing: What its training pictures show, where its checkpoint does not say it; None keeps what that says.
+        sharpening: The amount by which its pictures are sharpened (`scripts/sharpening.py`); None keeps what its
+            checkpoint says.
     """
 
     model: Positional[Path]
     card: Path
     out: Path
     framing: Framing | None = None
+    sharpening: float | None = None
 
 
 def ship(shipment: Shipment) -> None:
@@ -51,7 +55,8 @@ def ship(shipment: Shipment) -> None:
         if not fnmatch.filter(card, name):
             raise BadInputError(f"{shipment.card} has no {name}; a model is not shipped without its card")
     model = load_checkpoint(zoo.find(shipment.model), "cpu", "float32")
-    config = replace(model.config, framing=shipment.framing or model.config.framing)
+    sharpening = model.config.sharpening if shipment.sharpening is None else Sharpening(amount=shipment.sharpening)
+    config = replace(model.config, framing=shipment.framing or model.config.framing, sharpening=sharpening)
     files = model_files(config, model.network, torch.float16) | card
     size = sum(map(len, files.values()))
     if size > LARGEST_BYTES:

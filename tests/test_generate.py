@@ -1,11 +1,13 @@
 """The facade, on a small untrained network whose output is not zero."""
 
+import dataclasses
+
 import pytest
 import torch
 
 import ediffuser
 from ediffuser.diffusion.schedules import CosineBetas
-from ediffuser.generate import inpaint_steps
+from ediffuser.generate import inpaint_steps, painted_rows
 from ediffuser.model import Model, ModelConfig, model_files
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.checkpoint import write_checkpoint
@@ -13,6 +15,7 @@ from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.pixels import to_uint8
 from ediffuser.tasks import AnyTask, Colorization, Inpainting, Unconditional
 from ediffuser.tasks.colorization import luma
+from ediffuser.tasks.sharpening import Sharpening
 
 CPU = torch.device("cpu")
 SAMPLERS = [ediffuser.Ddim(steps=5), ediffuser.Ddim(steps=5, eta=1.0), ediffuser.Ancestral(steps=5)]
@@ -87,6 +90,24 @@ def test_steps_show_progress_and_end_in_the_result(images, holes):
     assert [step.progress for step in steps] == [0.25, 0.5, 0.75, 1.0]
     assert steps[-1].calls.tolist() == [4, 4, 4]
     assert torch.equal(steps[-1].x.clamp(-1, 1), ediffuser.inpaint(model, images, holes, sampler=sampler))
+
+
+@pytest.mark.parametrize("task", [Inpainting(), Unconditional()], ids=lambda task: task.kind)
+def test_a_model_that_asks_for_it_is_sharpened_at_the_end_alone(task, images, holes):
+    plain, sharpening = small_model(task), Sharpening(amount=0.5)
+    asks = dataclasses.replace(plain, config=dataclasses.replace(plain.config, sharpening=sharpening))
+    given = (images, holes) if isinstance(task, Inpainting) else (None, None)
+    keys = [(0, 0), (0, 1), (0, 2)]
+    *before, end = painted_rows(plain, keys, *given)
+    *same, sharp = painted_rows(asks, keys, *given)
+    assert all(torch.equal(one.x, other.x) for one, other in zip(before, same, strict=True))
+    assert torch.equal(end.x0, sharp.x0)
+    wanted = sharpening(end.x.clamp(-1, 1))
+    if isinstance(task, Inpainting):
+        wanted = sharpening.within(end.x.clamp(-1, 1), holes)
+        assert torch.equal(torch.where(holes > 0, 0, sharp.x), torch.where(holes > 0, 0, images))
+    torch.testing.assert_close(sharp.x, wanted)
+    assert not torch.allclose(sharp.x, end.x, atol=0.01)
 
 
 def test_a_run_can_be_cancelled_by_leaving_the_loop(images, holes):

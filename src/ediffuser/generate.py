@@ -21,6 +21,7 @@ from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.noise import Noise
 from ediffuser.samplers import Ddim, Sampler, Step
 from ediffuser.tasks import AnyTask, Colorization, Inpainting, Observation, Unconditional
+from ediffuser.tasks.sharpening import Sharpening
 
 DEFAULT_SAMPLER = Ddim(steps=10, eta=1)
 """What paints where something is known and no sampler is named.
@@ -258,15 +259,27 @@ def _observed_steps(
 def _steps(
     model: Model, denoiser: Denoiser, sampler: Sampler, noise: Noise, observation: Observation | None = None
 ) -> Iterator[Step]:
-    """The trajectory from pure noise; previews carry what is known, and the end exactly."""
+    """The trajectory from pure noise, sharpened at its end; previews carry what is known, and the end exactly."""
     start = noise.normal(model.shape).contiguous(memory_format=torch.channels_last)
     _, sigma = alpha_sigma(denoiser.schedule, torch.ones(()), like=start)
     for step in sampler.trajectory(denoiser, sigma * start, noise):
-        if observation is None:
-            yield step
-        else:
-            x = observation.keep(step.x) if step.progress == 1 else step.x
-            yield Step(step.t, x, observation.keep(step.x0), step.calls, step.progress)
+        x, x0 = step.x, step.x0
+        if observation is not None:
+            x0 = observation.keep(x0)
+        if step.progress == 1:
+            x = _finished(x, model.config.sharpening, observation)
+        yield Step(step.t, x, x0, step.calls, step.progress)
+
+
+def _finished(x: Tensor, sharpening: Sharpening | None, observation: Observation | None) -> Tensor:
+    """The end of a trajectory as it is handed out."""
+    if observation is None:
+        return x if sharpening is None else sharpening(x.clamp(-1, 1))
+    x = observation.keep(x)
+    if sharpening is None:
+        return x
+    x, hole = x.clamp(-1, 1), observation.weight
+    return observation.keep(sharpening(x) if hole is None else sharpening.within(x, hole))
 
 
 def _final(steps: Iterator[Step]) -> Tensor:

@@ -19,6 +19,7 @@ from ediffuser.runtime.component import component, from_json, to_json
 from ediffuser.runtime.device import PrecisionName, choose_device, choose_precision
 from ediffuser.runtime.errors import CheckpointError
 from ediffuser.tasks import AnyTask
+from ediffuser.tasks.sharpening import Sharpening
 
 Framing = Literal["free", "aligned_faces"]
 """What the training pictures show: anything anywhere, or faces whose eyes are always in the same place (CelebA),
@@ -39,6 +40,7 @@ class ModelConfig:
         time_input: How time is fed to the network.
         learned_variance: Whether the network also predicts the reverse variance.
         framing: What its training pictures show, so that photos can be shown to it likewise.
+        sharpening: What is done to the detail of each picture that it has made; None leaves it as it is.
     """
 
     network: Network
@@ -48,6 +50,7 @@ class ModelConfig:
     time_input: TimeInput = "index"
     learned_variance: bool = False
     framing: Framing = "free"
+    sharpening: Sharpening | None = None
 
     @property
     def picture_channels(self) -> int:

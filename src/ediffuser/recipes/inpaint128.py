@@ -7,6 +7,7 @@ from ediffuser.model import Framing, ModelConfig
 from ediffuser.networks import UNetConfig
 from ediffuser.tasks import Inpainting
 from ediffuser.tasks.masks import Mixed
+from ediffuser.tasks.sharpening import Sharpening
 from ediffuser.training.ema import PowerEma
 from ediffuser.training.experiment import Experiment
 from ediffuser.training.optimizer import Optimizer
@@ -59,6 +60,7 @@ def _inpaint128(name: str, framing: Framing) -> Experiment:
             task=Inpainting(holes=Mixed(thin=0.1, small=0.1, half=0.05), fill="smooth"),
             parametrisation="x0",
             framing=framing,
+            sharpening=Sharpening(),
         ),
         data=ImageFolder(resolution=128),
         images=400_000,
