@@ -22,6 +22,7 @@ from ediffuser.editing.seam import match, with_ring
 from ediffuser.evaluation.figures import bootstrap
 from ediffuser.evaluation.holes import compose, holes_of
 from ediffuser.evaluation.perceptual import StLpips
+from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.model import Model
 from ediffuser.runtime.errors import BadInputError
 from ediffuser.runtime.pixels import from_uint8
@@ -93,7 +94,7 @@ def table(options: Options) -> Iterator[str]:
     """Markdown: kinds of holes down, amounts across."""
     loaded, distance = ediffuser.load(options.model), StLpips()
     model = replace(loaded, config=replace(loaded.config, sharpening=None))
-    pictures = ImageFolder(path=options.data, resolution=model.resolution).open()
+    pictures = classes_in_turn(ImageFolder(path=options.data, resolution=model.resolution).open())
     tried = [Sharpening(amount=amount, sigma_px=sigma) for sigma in options.sigmas_px for amount in options.amounts]
     names = [f"{each.amount:g} at {each.sigma_px:g} px" for each in tried]
     yield f"| distance; detail | none | {' | '.join(names)} |\n|{'---|' * (len(tried) + 2)}"
