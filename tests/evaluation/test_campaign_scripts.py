@@ -4,18 +4,25 @@ import json
 import runpy
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from ediffuser.data import ImageFolder
 from ediffuser.diffusion.schedules import CosineBetas
 from ediffuser.evaluation.perceptual import PACKAGE
+from ediffuser.evaluation.plan import Plan
+from ediffuser.evaluation.run import evaluate
+from ediffuser.evaluation.summary import scores
 from ediffuser.model import ModelConfig, model_files
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.checkpoint import write_checkpoint
 from ediffuser.tasks import Inpainting
+from ediffuser.tasks.sharpening import Sharpening
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -59,6 +66,50 @@ def test_few_calls_are_compared_with_a_thousand_on_the_pictures_that_both_have(p
     assert [row["ratio"] for row in rows.values()] == pytest.approx([1.0] * 11, abs=1e-6)
     assert "at most 1.1 at 5 calls: met" in said
     assert (tmp_path / "few-calls.svg").read_text().startswith("<svg")
+
+
+@needs_distance
+def test_amounts_of_sharpening_have_the_figures_of_a_model_that_asks_for_them(photos, tmp_path, monkeypatch, capsys):
+    network = UNetConfig(resolution=32, in_channels=7, patch=4, widths=(32,), blocks=(1,), attention=())
+    asks = ModelConfig(
+        network=network,
+        schedule=CosineBetas(),
+        task=Inpainting(),
+        parametrisation="x0",
+        sharpening=Sharpening(amount=2.0),
+    )
+    torch.manual_seed(0)
+    weights = network.build()
+    with torch.no_grad():
+        for parameter in weights.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    write_checkpoint(tmp_path / "model", model_files(asks, weights))
+    run(monkeypatch, "sharpening.py", tmp_path / "model", "--data", photos, "--holes", "box", "--amounts", 1, 2)
+    header, _, row = capsys.readouterr().out.strip().splitlines()
+    kind, plain, half, whole = (cell.strip() for cell in row.strip("|").split("|"))
+    assert kind == "box"
+    assert header == "| distance; detail | none | 1 at 0.7 px | 2 at 0.7 px |"
+    found = {}
+    for name, config in (("asks", asks), ("not", replace(asks, sharpening=None))):
+        write_checkpoint(tmp_path / name, model_files(config, weights))
+        plan = Plan(
+            model=str(tmp_path / name),
+            task="inpainting",
+            data=ImageFolder(path=str(photos), resolution=32),
+            count=4,
+            holes=("box",),
+            matched=True,
+            baselines=(),
+            features="none",
+            variations=1,
+        )
+        for _ in evaluate(plan, tmp_path / f"{name}-figures"):
+            pass
+        found[name] = next(iter(scores(tmp_path / f"{name}-figures"))).values["distance"].mean().item()
+    assert (plain.split(";")[0], whole.split(" ")[0]) == (f"{found['not']:.4f}", f"{found['asks']:.4f}")
+    details = [float(cell.rsplit(";", 1)[1]) for cell in (plain, half, whole)]
+    assert details == sorted(details)
+    assert details[0] < details[2]
 
 
 @needs_distance
