@@ -17,14 +17,15 @@ from torch import Tensor
 from tyro.conf import Positional
 
 import ediffuser
+from ediffuser.cli.options import override
 from ediffuser.data import ImageFolder
 from ediffuser.editing.seam import match, with_ring
 from ediffuser.evaluation.figures import bootstrap
-from ediffuser.evaluation.holes import compose, holes_of
+from ediffuser.evaluation.holes import KINDS, compose, holes_of
 from ediffuser.evaluation.perceptual import StLpips
 from ediffuser.evaluation.spread import classes_in_turn
 from ediffuser.model import Model
-from ediffuser.runtime.errors import BadInputError
+from ediffuser.runtime.errors import BadInputError, unknown_name
 from ediffuser.runtime.pixels import from_uint8
 from ediffuser.tasks.sharpening import Sharpening
 
@@ -91,11 +92,24 @@ def main() -> None:
 
 @torch.no_grad()
 def table(options: Options) -> Iterator[str]:
-    """Markdown: kinds of holes down, amounts across."""
+    """Markdown: kinds of holes down, amounts across.
+
+    Raises:
+        BadInputError: If the model, the data, a kind of holes or an amount cannot be used.
+    """
+    for kind in options.holes:
+        if kind not in KINDS:
+            raise unknown_name("kind of holes", kind, KINDS)
+    if options.count < 1:
+        raise BadInputError(f"count {options.count} must be at least 1")
     loaded, distance = ediffuser.load(options.model), StLpips()
     model = replace(loaded, config=replace(loaded.config, sharpening=None))
     pictures = classes_in_turn(ImageFolder(path=options.data, resolution=model.resolution).open())
-    tried = [Sharpening(amount=amount, sigma_px=sigma) for sigma in options.sigmas_px for amount in options.amounts]
+    tried = [
+        override(Sharpening(), [f"amount={amount}", f"sigma_px={sigma}"], "unsharp mask")
+        for sigma in options.sigmas_px
+        for amount in options.amounts
+    ]
     names = [f"{each.amount:g} at {each.sigma_px:g} px" for each in tried]
     yield f"| distance; detail | none | {' | '.join(names)} |\n|{'---|' * (len(tried) + 2)}"
     originals = pictures.batch(range(min(options.count, len(pictures))))

@@ -16,6 +16,7 @@ import tyro
 from tyro.conf import Positional
 
 from ediffuser import zoo
+from ediffuser.cli.options import override
 from ediffuser.model import Framing, load_checkpoint, model_files
 from ediffuser.runtime.checkpoint import write_checkpoint
 from ediffuser.runtime.errors import BadInputError
@@ -48,14 +49,17 @@ def ship(shipment: Shipment) -> None:
     """Writes the checkpoint, the card's files inside its manifest.
 
     Raises:
-        BadInputError: If the card is incomplete, or the weights are too large for the package.
+        BadInputError: If the card is incomplete, the sharpening makes no sense, or the weights are too large
+            for the package.
     """
     card = {path.name: path.read_bytes() for path in sorted(shipment.card.iterdir()) if path.is_file()}
     for name in (zoo.CARD, zoo.FIGURES):
         if not fnmatch.filter(card, name):
             raise BadInputError(f"{shipment.card} has no {name}; a model is not shipped without its card")
     model = load_checkpoint(zoo.find(shipment.model), "cpu", "float32")
-    sharpening = model.config.sharpening if shipment.sharpening is None else Sharpening(amount=shipment.sharpening)
+    sharpening = model.config.sharpening
+    if shipment.sharpening is not None:
+        sharpening = override(sharpening or Sharpening(), [f"amount={shipment.sharpening}"], "sharpening")
     config = replace(model.config, framing=shipment.framing or model.config.framing, sharpening=sharpening)
     files = model_files(config, model.network, torch.float16) | card
     size = sum(map(len, files.values()))
