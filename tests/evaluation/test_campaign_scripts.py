@@ -18,7 +18,7 @@ from ediffuser.evaluation.perceptual import PACKAGE
 from ediffuser.evaluation.plan import Plan
 from ediffuser.evaluation.run import evaluate
 from ediffuser.evaluation.summary import scores
-from ediffuser.model import ModelConfig, model_files
+from ediffuser.model import ModelConfig, load_checkpoint, model_files
 from ediffuser.networks import UNetConfig
 from ediffuser.runtime.checkpoint import write_checkpoint
 from ediffuser.tasks import Inpainting
@@ -152,6 +152,75 @@ def test_a_file_that_is_none_of_trials_is_one_line(content, said, tmp_path, monk
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+@pytest.fixture
+def further(tmp_path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """A model, the same with a path of pixels and other weights; in tmp_path as "first" and "second"."""
+    network = UNetConfig(resolution=32, in_channels=7, patch=4, widths=(32,), blocks=(1,), attention=())
+    config = ModelConfig(network=network, schedule=CosineBetas(), task=Inpainting(), parametrisation="x0")
+    wider = replace(config, network=replace(network, pixel_width=4))
+    torch.manual_seed(0)
+    weights = []
+    for name, settings in (("first", config), ("second", wider)):
+        built = settings.network.build()
+        for parameter in built.parameters():
+            parameter.data.add_(torch.randn_like(parameter))
+        write_checkpoint(tmp_path / name, model_files(settings, built))
+        weights.append(built.state_dict())
+    return wider, weights[0], weights[1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_the_mean_of_weights_takes_of_each_its_share_and_of_a_path_that_one_lacks_its_beginning(
+    further, share, tmp_path, monkeypatch, capsys
+):
+    wider, first, second = further
+    run(
+        monkeypatch,
+        "mean_of_weights.py",
+        tmp_path / "first",
+        tmp_path / "second",
+        "--share",
+        share,
+        "--out",
+        tmp_path / "m",
+    )
+    model = load_checkpoint(tmp_path / "m", "cpu", "float32")
+    assert model.config == wider
+    found = model.network.state_dict()
+    for name, theirs in second.items():
+        if name in first:
+            ours = first[name]
+        else:
+            ours = torch.zeros_like(theirs) if name.startswith("pixels.conv_out") else theirs
+        torch.testing.assert_close(found[name], (ours + share * (theirs - ours)).half().float(), rtol=1e-3, atol=1e-6)
+    if share == 0:
+        without = load_checkpoint(tmp_path / "first", "cpu", "float32").network
+        without.load_state_dict({name: tensor.half() for name, tensor in first.items()})
+        x, t = torch.randn(1, 7, 32, 32), torch.tensor([5.0])
+        torch.testing.assert_close(model.network(x, t), without(x, t), rtol=1e-4, atol=1e-4)
+    assert f"{share:g} of {tmp_path / 'second'}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "said"),
+    [
+        (("first", "second"), ("--share", 1.5), "share 1.5 must be in [0, 1]"),
+        (("second", "first"), (), "first was not trained from"),
+        (("first", "nowhere"), (), "nowhere"),
+        (("first", "second"), ("--out", "first"), "is there already"),
+    ],
+)
+def test_weights_that_have_no_mean_are_one_line(names, more, said, further, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, "mean_of_weights.py", *names, *(() if "--out" in more else ("--out", "m")), *more)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "m").exists()
 
 
 def test_crops_of_one_photo_are_held_out_together_whatever_else_there_is(tmp_path, monkeypatch, capsys):
