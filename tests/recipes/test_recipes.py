@@ -140,6 +140,12 @@ def test_the_small_models_of_the_simple_and_the_hybrid_loss_differ_in_that_alone
     assert dataclasses.replace(learned, name=simple.name, model=model, objective=Simple()) == simple
 
 
+@pytest.mark.parametrize("name", ["inpaint-faces128", "inpaint-photos128"])
+def test_the_inpainters_that_a_cpu_can_train_have_the_size_that_the_readme_says(name):
+    with torch.device("meta"):
+        assert sum(weights.numel() for weights in RECIPES[name]().model.network.build().parameters()) == 18_596_691
+
+
 def test_the_average_of_the_cpu_recipe_forgets_the_beginning():
     ema = RECIPES["inpaint-faces128"]().ema
     remembered = 1.0
